@@ -1,0 +1,148 @@
+package bus
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"noroshi/fault"
+)
+
+// Client is a node's line to the hub. It connects by itself, for as long as it
+// takes, and says so through Changed.
+type Client struct {
+	node    Node
+	nc      *nats.Conn
+	changed chan struct{}
+}
+
+// Dial makes the line. It returns at once, also when the hub is away; an error
+// is for what can never work.
+func Dial(hub string, node Node, tlsConfig *tls.Config) (*Client, error) {
+	c := &Client{node: node, changed: make(chan struct{}, 1)}
+	signal := func(*nats.Conn) {
+		select {
+		case c.changed <- struct{}{}:
+		default:
+		}
+	}
+	nc, err := nats.Connect("tls://"+hub,
+		nats.Name(node.Name), nats.Secure(tlsConfig), nats.CustomInboxPrefix(inboxPrefix+string(node.ID)),
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond),
+		nats.ReconnectJitter(200*time.Millisecond, 500*time.Millisecond),
+		nats.IgnoreAuthErrorAbort(), // A node that was refused stays quiet and tries again: it may be admitted.
+		nats.ReconnectBufSize(-1),   // What cannot be sent now waits in the spool, on disk.
+		nats.ConnectHandler(signal), nats.ReconnectHandler(signal),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
+		nats.Timeout(5*time.Second), nats.PingInterval(20*time.Second), nats.NoEcho())
+	if err != nil {
+		return nil, fault.As(fault.Invalid, "bus.dial", err, "the hub's address %q cannot be used", hub)
+	}
+	c.nc = nc
+	return c, nil
+}
+
+// Close drops the line.
+func (c *Client) Close() { c.nc.Close() }
+
+// Connected tells whether the hub is there now.
+func (c *Client) Connected() bool { return c.nc.IsConnected() }
+
+// Changed gets a value when the line came back.
+func (c *Client) Changed() <-chan struct{} { return c.changed }
+
+// Publish sends one batch and returns when the hub has it on disk. A batch with
+// the id of one sent a short while ago is acknowledged and not kept twice.
+func (c *Client) Publish(ctx context.Context, id string, batch []byte) error {
+	const op = "bus.publish"
+	m := nats.NewMsg(c.node.subject("obs"))
+	m.Data = batch
+	m.Header.Set(headerMessageID, id)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	r, err := c.nc.RequestMsgWithContext(ctx, m)
+	if err != nil {
+		return fault.As(fault.Unavailable, op, err, "the hub did not take the batch")
+	}
+	var ack struct {
+		Stream string `json:"stream"`
+		Seq    uint64 `json:"seq"`
+		Error  *struct {
+			Code        int    `json:"err_code"`
+			Description string `json:"description"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(r.Data, &ack); err != nil {
+		return fault.As(fault.Unavailable, op, err, "the hub's acknowledgement cannot be read")
+	}
+	if ack.Error != nil {
+		return fault.New(fault.Exhausted, op, "the hub refused the batch: %s", ack.Error.Description)
+	}
+	if ack.Seq == 0 {
+		return fault.New(fault.Unavailable, op, "the hub's acknowledgement names no sequence")
+	}
+	return nil
+}
+
+// Subscribe calls fn for each frame of a feed.
+func (c *Client) Subscribe(feed string, fn func(frame []byte)) (cancel func(), err error) {
+	s, err := c.nc.Subscribe("feed."+feed, func(m *nats.Msg) { fn(m.Data) })
+	if err != nil {
+		return nil, fault.Wrap("bus.subscribe", err)
+	}
+	// The hub must know of the subscription before the first sync is asked,
+	// or a frame in between would be lost until the next heartbeat.
+	if c.nc.IsConnected() {
+		_ = c.nc.FlushTimeout(2 * time.Second)
+	}
+	return func() { _ = s.Unsubscribe() }, nil
+}
+
+// Sync asks the hub to catch up with a feed.
+func (c *Client) Sync(ctx context.Context, req []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	r, err := c.nc.RequestWithContext(ctx, c.node.subject("sync"), req)
+	if err != nil {
+		return nil, fault.As(fault.Unavailable, "bus.sync", err, "the hub did not answer")
+	}
+	if e := r.Header.Get("Noroshi-Error"); e != "" {
+		kind, text, _ := strings.Cut(e, ": ")
+		return nil, fault.New(kindOf(kind), "bus.sync", "%s", text)
+	}
+	return r.Data, nil
+}
+
+func kindOf(name string) fault.Kind {
+	for k := fault.Internal; k <= fault.TooLarge; k++ {
+		if k.String() == name {
+			return k
+		}
+	}
+	return fault.Internal
+}
+
+// Ack reports what was enforced.
+func (c *Client) Ack(_ context.Context, ack []byte) error {
+	return c.send("ack", ack)
+}
+
+// Status reports how the node is.
+func (c *Client) Status(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fault.Wrap("bus.status", err)
+	}
+	return c.send("status", b)
+}
+
+func (c *Client) send(verb string, data []byte) error {
+	if err := c.nc.Publish(c.node.subject(verb), data); err != nil {
+		return fault.As(fault.Unavailable, "bus."+verb, err, "the hub is away")
+	}
+	return nil
+}
