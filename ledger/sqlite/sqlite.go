@@ -1,0 +1,56 @@
+// Package sqlite opens the ledger's files: one writer whose transactions take
+// the lock at once (a deferred one would fail when it turns to writing), and a
+// pool of readers that cannot write. Package ledger is its only caller.
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+)
+
+// Open opens or makes the file at path.
+func Open(path string) (read, write *sql.DB, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, nil, err
+	}
+	if write, err = open(path, 1, "_txlock=immediate", "_pragma=synchronous(FULL)", "_pragma=journal_mode(WAL)"); err != nil {
+		return nil, nil, err
+	}
+	// The file must be there, in WAL mode, before a reader opens it.
+	if err := write.Ping(); err != nil {
+		return nil, nil, errors.Join(err, write.Close())
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, nil, errors.Join(err, write.Close())
+	}
+	if read, err = open(path, 4, "_pragma=query_only(1)"); err != nil {
+		return nil, nil, errors.Join(err, write.Close())
+	}
+	return read, write, nil
+}
+
+func open(path string, conns int, params ...string) (*sql.DB, error) {
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)"
+	for _, p := range params {
+		dsn += "&" + p
+	}
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+// Transient tells whether the same transaction may work when it is run again.
+func Transient(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_BUSY
+}
