@@ -3,6 +3,7 @@ package ledger
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -104,3 +105,6 @@ func rebind(postgres bool, query string) string {
 	}
 	return b.String()
 }
+
+// NoRows tells whether a query for one row found none.
+func NoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
