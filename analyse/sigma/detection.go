@@ -1,0 +1,151 @@
+package sigma
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"noroshi/fault"
+)
+
+// search is a search identifier of a detection.
+type search interface{ match(m *matcher) bool }
+
+// anyOf is a list: one of its parts must match. allOf is a map: all must.
+type (
+	anyOf []search
+	allOf []search
+)
+
+func (s anyOf) match(m *matcher) bool {
+	for _, x := range s {
+		if x.match(m) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s allOf) match(m *matcher) bool {
+	kept := len(m.evidence)
+	for _, x := range s {
+		if !x.match(m) {
+			m.evidence = m.evidence[:kept] // What matched only in part is no evidence.
+			return false
+		}
+	}
+	return true
+}
+
+// compile reads the detection: search identifiers and conditions.
+func (r *Rule) compile(n *yaml.Node) error {
+	const op = "sigma.detection"
+	if n.Kind != yaml.MappingNode {
+		return fault.New(fault.Invalid, op, "a rule needs a detection with a condition")
+	}
+	r.searches = map[string]search{}
+	c := &compiler{}
+	var conditions *yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, body := n.Content[i].Value, n.Content[i+1]
+		switch name {
+		case "condition":
+			conditions = body
+		case "timeframe":
+			return fault.New(fault.Invalid, op, "timeframe needs a correlation, which is not evaluated yet").At("line %d", n.Content[i].Line)
+		default:
+			s, err := c.search(body)
+			if err != nil {
+				return err
+			}
+			r.searches[name] = s
+		}
+	}
+	if conditions == nil || len(r.searches) == 0 {
+		return fault.New(fault.Invalid, op, "the detection has no condition or nothing to search for")
+	}
+	list := []*yaml.Node{conditions}
+	if conditions.Kind == yaml.SequenceNode {
+		list = conditions.Content
+	}
+	for _, l := range list {
+		e, err := parseCondition(l.Value, r.searches)
+		if err != nil {
+			return fault.As(fault.Invalid, op, err, "%s", fault.PublicOf(err)).At("line %d", l.Line)
+		}
+		r.conditions = append(r.conditions, e)
+	}
+	return nil
+}
+
+// compiler counts what it makes, so that a rule cannot explode.
+type compiler struct{ atoms int }
+
+func (c *compiler) search(n *yaml.Node) (search, error) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return c.fields(n)
+	case yaml.SequenceNode:
+		var out anyOf
+		for _, x := range n.Content {
+			s, err := c.search(x)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, s)
+		}
+		return out, nil
+	case yaml.ScalarNode:
+		return c.item("", nil, []*yaml.Node{n}, n.Line)
+	}
+	// An alias would let a small file become a huge rule.
+	return nil, fault.New(fault.Invalid, "sigma.search", "this is neither a map, a list nor a value").At("line %d", n.Line)
+}
+
+func (c *compiler) fields(n *yaml.Node) (search, error) {
+	var out allOf
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, val := n.Content[i], n.Content[i+1]
+		parts := strings.Split(key.Value, "|")
+		values := []*yaml.Node{val}
+		if val.Kind == yaml.SequenceNode {
+			values = val.Content
+		}
+		s, err := c.item(parts[0], parts[1:], values, key.Line)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// item compiles one field with its modifiers and values.
+func (c *compiler) item(field string, modifiers []string, values []*yaml.Node, line int) (search, error) {
+	const op = "sigma.item"
+	if c.atoms += len(values); c.atoms > maxAtoms {
+		return nil, fault.New(fault.TooLarge, op, "the rule compares more than %d values", maxAtoms).At("line %d", line)
+	}
+	mods, err := parseModifiers(modifiers)
+	if err != nil {
+		return nil, fault.As(fault.Invalid, op, err, "%s", fault.PublicOf(err)).At("line %d", line)
+	}
+	var tests []search
+	for _, v := range values {
+		if v.Kind != yaml.ScalarNode {
+			return nil, fault.New(fault.Invalid, op, "a value of %q is not a plain value", field).At("line %d", v.Line)
+		}
+		if len(v.Value) > maxPattern {
+			return nil, fault.New(fault.TooLarge, op, "a pattern of %q is longer than %d bytes", field, maxPattern).At("line %d", v.Line)
+		}
+		t, err := mods.test(field, v)
+		if err != nil {
+			return nil, fault.As(fault.Invalid, op, err, "%s", fault.PublicOf(err)).At("line %d", v.Line)
+		}
+		tests = append(tests, t)
+	}
+	if mods.all {
+		return allOf(tests), nil
+	}
+	return anyOf(tests), nil
+}
