@@ -109,6 +109,7 @@ type Finding struct {
 	Count       int64                   `json:"count"`
 	FoundAt     time.Time               `json:"found_at"` // t1
 	LastSeq     uint64                  `json:"-"`        // highest event sequence counted, so that a redelivered event counts once
+	FirstSeq    uint64                  `json:"first_seq,omitempty"` // lowest sequence counted live: what a look back finds from there on is counted already
 	Reason      string                  `json:"reason,omitempty"`
 	By          string                  `json:"by,omitempty"` // who set the state last
 	Version     int64                   `json:"version"`

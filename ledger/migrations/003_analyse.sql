@@ -1,0 +1,11 @@
+-- +goose Up
+CREATE TABLE finding (
+  id TEXT PRIMARY KEY, org TEXT NOT NULL, dedup TEXT NOT NULL, node TEXT NOT NULL,
+  realm TEXT NOT NULL, source TEXT NOT NULL, state TEXT NOT NULL, level INTEGER NOT NULL,
+  first_seen BIGINT NOT NULL, last_seen BIGINT NOT NULL, count BIGINT NOT NULL, last_seq BIGINT NOT NULL,
+  indicator TEXT NOT NULL, search TEXT NOT NULL, version BIGINT NOT NULL, body TEXT NOT NULL,
+  UNIQUE (org, dedup)
+);
+CREATE INDEX finding_recent ON finding (last_seen, id);
+CREATE INDEX finding_org ON finding (org, last_seen, id);
+CREATE INDEX finding_indicator ON finding (indicator);

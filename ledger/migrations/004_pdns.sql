@@ -1,0 +1,9 @@
+-- +goose Up
+CREATE TABLE passive_dns (
+  org TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL,
+  first BIGINT NOT NULL, last BIGINT NOT NULL, count BIGINT NOT NULL,
+  PRIMARY KEY (org, name, type, data)
+);
+CREATE INDEX passive_dns_name ON passive_dns (name);
+CREATE INDEX passive_dns_data ON passive_dns (data);
+CREATE TABLE ingest_mark (name TEXT PRIMARY KEY, seq BIGINT NOT NULL);
