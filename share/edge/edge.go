@@ -1,0 +1,304 @@
+// Package edge is an edge's side of sharing: it follows the feeds that its
+// organisation may see, applies their changes in order, keeps the set on disk so
+// that a restart enforces at once, and says to the hub what it enforces. A gap
+// or a digest that differs makes it ask the hub. It opens no database. The
+// resolver asks it for each name; app joins it with the bus.
+package edge
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"noroshi/fault"
+	"noroshi/share/set"
+)
+
+// Line is the edge's way to the hub.
+type Line interface {
+	Subscribe(feed string, fn func(frame []byte)) (cancel func(), err error)
+	Sync(ctx context.Context, req []byte) ([]byte, error)
+	Ack(ctx context.Context, ack []byte) error
+	// Changed gets a value when the line came back.
+	Changed() <-chan struct{}
+}
+
+// Config says what to follow and where to keep it.
+type Config struct {
+	Dir   string
+	Feeds []string
+	Key   ed25519.PublicKey
+}
+
+// Deps is what the follower works with.
+type Deps struct {
+	Line Line
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// Follower follows feeds.
+type Follower struct {
+	cfg   Config
+	d     Deps
+	set   *Set
+	feeds map[string]*feed
+}
+
+// frame is one frame that arrived, with its time (t4).
+type arrived struct {
+	raw []byte
+	at  time.Time
+}
+
+// feed is one feed that is followed; one goroutine owns it.
+type feed struct {
+	name   string
+	state  state
+	frames chan arrived
+	lost   chan struct{} // frames came faster than they were applied
+}
+
+// New opens the follower with what was kept. Nothing kept, or something damaged,
+// begins with the empty set and is not ready until the hub answered once.
+func New(cfg Config, d Deps) (*Follower, error) {
+	f := &Follower{cfg: cfg, d: d, set: newSet(cfg.Feeds), feeds: map[string]*feed{}}
+	for _, name := range cfg.Feeds {
+		x := &feed{name: name, frames: make(chan arrived, 256), lost: make(chan struct{}, 1)}
+		st, err := load(cfg.Dir, name)
+		switch {
+		case err == nil:
+			x.state = st
+			f.set.replace(name, st.Members)
+			f.set.ready(name)
+		case fault.KindOf(err) == fault.NotFound:
+			x.state = newState()
+		default:
+			d.Log.Warn("the kept set is damaged and was put aside; the hub is asked for the whole", "feed", name, "err", err)
+			x.state = newState()
+		}
+		f.feeds[name] = x
+	}
+	return f, nil
+}
+
+// Set is what is enforced.
+func (f *Follower) Set() *Set { return f.set }
+
+// Run follows until ctx ends.
+func (f *Follower) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wake := make(map[string]chan struct{}, len(f.feeds))
+	for name, x := range f.feeds {
+		w := make(chan struct{}, 1)
+		w <- struct{}{} // The first sync is due.
+		wake[name] = w
+		cancel, err := f.d.Line.Subscribe(name, x.take(f.d.Now))
+		if err != nil {
+			return fault.Wrap("edge.subscribe", err)
+		}
+		defer cancel()
+		wg.Go(func() { f.follow(ctx, x, w) })
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-f.d.Line.Changed():
+			for _, w := range wake {
+				nudge(w)
+			}
+		}
+	}
+}
+
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (x *feed) take(now func() time.Time) func([]byte) {
+	return func(b []byte) {
+		select {
+		case x.frames <- arrived{b, now()}:
+		default:
+			nudge(x.lost)
+		}
+	}
+}
+
+// follow owns one feed: it applies frames, and asks the hub when it must, again
+// and again until it answers.
+func (f *Follower) follow(ctx context.Context, x *feed, wake chan struct{}) {
+	retry := time.NewTimer(0)
+	<-retry.C
+	failures := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case a := <-x.frames:
+			if f.apply(ctx, x, a) {
+				continue
+			}
+		case <-wake:
+		case <-x.lost:
+		case <-retry.C:
+		}
+		if err := f.sync(ctx, x); err != nil {
+			failures = min(failures+1, 6)
+			// Jitter keeps a thousand edges from asking at one moment.
+			wait := time.Duration(1<<failures) * 50 * time.Millisecond
+			retry.Reset(wait/2 + rand.N(wait))
+			f.d.Log.Debug("sync", "feed", x.name, "err", err)
+			continue
+		}
+		failures = 0
+	}
+}
+
+// apply applies a pushed frame; false asks for a sync.
+func (f *Follower) apply(ctx context.Context, x *feed, a arrived) bool {
+	fr, err := set.Open(a.raw, x.name, f.cfg.Key)
+	if err != nil {
+		f.d.Log.Warn("a frame was refused", "feed", x.name, "err", err)
+		return true // Whoever sent it, it says nothing about the feed.
+	}
+	switch {
+	case fr.Snapshot:
+		return true // Snapshots are answers, never pushed.
+	case fr.Seq == x.state.Seq && len(fr.Changes) == 0:
+		if fr.Digest != x.state.Digest() {
+			return false
+		}
+		f.ack(ctx, x, a.at, f.d.Now())
+		return true
+	case fr.Seq <= x.state.Seq:
+		return true // Known.
+	case fr.From != x.state.Seq:
+		return false // Something is missing in between.
+	}
+	if !x.state.apply(fr) {
+		return false
+	}
+	f.enforce(x, fr)
+	enforced := f.d.Now()
+	// What is acknowledged must be enforced after a restart too.
+	if err := x.state.keep(f.cfg.Dir, x.name, fr); err != nil {
+		f.d.Log.Error("the set cannot be kept on disk; it is not acknowledged", "feed", x.name, "err", err)
+		return true
+	}
+	f.ack(ctx, x, a.at, enforced)
+	return true
+}
+
+// enforce gives the changes of a frame to the live set.
+func (f *Follower) enforce(x *feed, fr set.Frame) {
+	f.set.apply(x.name, fr.Changes)
+	f.set.ready(x.name)
+}
+
+// sync asks the hub until the feed is at its head with the same digest.
+func (f *Follower) sync(ctx context.Context, x *feed) error {
+	at := f.d.Now()
+	req := set.Request{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest()}
+	building := newState()
+	for {
+		reply, err := f.ask(ctx, req)
+		if err != nil {
+			return err
+		}
+		for _, raw := range reply.Frames {
+			fr, err := set.Open(raw, x.name, f.cfg.Key)
+			if err != nil {
+				return err
+			}
+			if fr.Snapshot {
+				if req, err = f.part(x, &building, fr, req.After); err != nil {
+					return err
+				}
+				continue
+			}
+			if !x.state.apply(fr) {
+				// What was kept is wrong in a way that changes cannot mend.
+				x.state = newState()
+				return fault.New(fault.Conflict, "edge.sync", "the digest differs after %d; the whole set is asked for", fr.Seq)
+			}
+			req = set.Request{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest()}
+		}
+		if !reply.More && req.After == "" && x.state.Verified() {
+			break
+		}
+		if len(reply.Frames) == 0 {
+			return fault.New(fault.Conflict, "edge.sync", "the hub's answer leads nowhere")
+		}
+	}
+	f.set.replace(x.name, x.state.Members)
+	f.set.ready(x.name)
+	enforced := f.d.Now()
+	if err := x.state.keepWhole(f.cfg.Dir, x.name); err != nil {
+		return err
+	}
+	f.ack(ctx, x, at, enforced)
+	return nil
+}
+
+// part adds one part of a snapshot and returns what to ask next.
+func (f *Follower) part(x *feed, building *state, fr set.Frame, after string) (set.Request, error) {
+	if after == "" {
+		*building = newState()
+		building.Seq = fr.Seq
+	}
+	for _, c := range fr.Changes {
+		building.change(c)
+		after = string(c.ID)
+	}
+	if fr.More {
+		return set.Request{Feed: x.name, After: after, At: building.Seq}, nil
+	}
+	building.verifyFrom = fr.Head
+	x.state = *building
+	if fr.Head == building.Seq && x.state.Digest() != fr.Digest {
+		return set.Request{}, fault.New(fault.Conflict, "edge.sync", "the snapshot does not have the digest that it claims")
+	}
+	if fr.Head == building.Seq {
+		x.state.verifyFrom = 0
+		return set.Request{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest()}, nil
+	}
+	return set.Request{Feed: x.name, Seq: x.state.Seq}, nil // No digest yet: it is in between.
+}
+
+func (f *Follower) ask(ctx context.Context, req set.Request) (set.Reply, error) {
+	var reply set.Reply
+	b, err := json.Marshal(req)
+	if err != nil {
+		return reply, fault.Wrap("edge.ask", err)
+	}
+	out, err := f.d.Line.Sync(ctx, b)
+	if err != nil {
+		return reply, err
+	}
+	if err := json.Unmarshal(out, &reply); err != nil {
+		return reply, fault.As(fault.Invalid, "edge.ask", err, "the hub's answer cannot be read")
+	}
+	return reply, nil
+}
+
+// ack says to the hub what is enforced. A lost one is said again at the next
+// heartbeat.
+func (f *Follower) ack(ctx context.Context, x *feed, received, enforced time.Time) {
+	b, err := json.Marshal(set.Ack{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest(), Received: received.UTC(), Enforced: enforced.UTC()})
+	if err == nil {
+		err = f.d.Line.Ack(ctx, b)
+	}
+	if err != nil {
+		f.d.Log.Debug("acknowledgement not sent", "feed", x.name, "err", err)
+	}
+}
