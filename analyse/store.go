@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
-	"time"
 
 	"noroshi/access"
 	"noroshi/fault"
 	"noroshi/finding"
 	"noroshi/ident"
-	"noroshi/indicator"
 	"noroshi/label"
 	"noroshi/ledger"
 )

@@ -1,0 +1,40 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"noroshi/access"
+	"noroshi/analyse"
+	"noroshi/analyse/pdns"
+	"noroshi/eventstore"
+	"noroshi/identity"
+	"noroshi/intel"
+	"noroshi/ledger/quarantine"
+	"noroshi/org"
+	"noroshi/sense/rollcall"
+	"noroshi/share/push"
+)
+
+// Backend is what the operations work with.
+type Backend struct {
+	Version       string
+	SecureCookies bool
+	Log           *slog.Logger
+	Now           func() time.Time
+
+	Access     *access.Authorizer
+	Tree       func() *org.Tree
+	People     *identity.People
+	Nodes      *identity.Nodes
+	Roll       *rollcall.Roll
+	Findings   *analyse.Analyser
+	Intel      *intel.Intel
+	Push       *push.Push
+	Events     eventstore.Store
+	PDNS       *pdns.Store
+	Quarantine *quarantine.Store
+	// Watch calls fn for each announced change until ctx ends.
+	Watch func(ctx context.Context, fn func(topic string, data []byte)) error
+}

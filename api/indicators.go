@@ -1,0 +1,129 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"noroshi/access"
+	"noroshi/analyse"
+	"noroshi/finding"
+	"noroshi/ident"
+	"noroshi/indicator"
+	"noroshi/intel"
+	"noroshi/label"
+	"noroshi/ledger"
+	"noroshi/observable"
+	"noroshi/share/push"
+)
+
+func (a *API) indicators() {
+	register(a, op{"indicators", http.MethodGet, "/indicators", "Indicators, the newest first", access.ViewIndicators}, a.listIndicators)
+	register(a, op{"indicator", http.MethodGet, "/indicators/{id}", "One indicator with its way to the edges, its sightings and its history", access.ViewIndicators}, a.indicator)
+	register(a, op{"decide", http.MethodPost, "/indicators", "Make an indicator by hand", access.DecideIndicators}, a.decide)
+	for verb, t := range map[string]struct {
+		action access.Action
+		do     func(context.Context, access.Scope, ident.ID, int64, string) (indicator.Indicator, error)
+	}{
+		"revoke":  {access.RevokeIndicators, a.b.Intel.Revoke},
+		"release": {access.DecideIndicators, a.b.Intel.Release},
+		"refuse":  {access.DecideIndicators, a.b.Intel.RefuseHeld},
+	} {
+		register(a, op{verb, http.MethodPost, "/indicators/{id}/" + verb, strings.ToUpper(verb[:1]) + verb[1:] + " an indicator", t.action},
+			func(ctx context.Context, s access.Scope, in *turnInput) (*struct{ Body indicator.Indicator }, error) {
+				ind, err := t.do(ctx, s, in.ID, in.Body.Version, in.Body.Reason)
+				return &struct{ Body indicator.Indicator }{ind}, err
+			})
+	}
+}
+
+func (a *API) listIndicators(ctx context.Context, s access.Scope, in *listInput) (*struct {
+	Body Page[indicator.Indicator, indicator.State]
+}, error) {
+	p, err := a.b.Intel.List(ctx, s, intel.Filter{States: split[indicator.State](in.State), Realm: in.realm(), Text: in.Q, Cursor: in.Cursor, Limit: in.Limit})
+	if err != nil {
+		return nil, err
+	}
+	counts, err := a.b.Intel.Counts(ctx, s, in.realm())
+	if p.Items == nil {
+		p.Items = []indicator.Indicator{}
+	}
+	return &struct {
+		Body Page[indicator.Indicator, indicator.State]
+	}{Page[indicator.Indicator, indicator.State]{p.Items, p.Next, counts}}, err
+}
+
+// IndicatorDetail is everything about one indicator.
+type IndicatorDetail struct {
+	Indicator  indicator.Indicator `json:"indicator"`
+	Deliveries []push.Delivery     `json:"deliveries"`
+	Sightings  []finding.Finding   `json:"sightings"`
+	History    []ledger.Change     `json:"history"`
+}
+
+func (a *API) indicator(ctx context.Context, s access.Scope, in *idInput) (*struct{ Body IndicatorDetail }, error) {
+	ind, err := a.b.Intel.Get(ctx, s, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	way, err := a.b.Push.Way(ctx, s, ind.ID)
+	if err != nil {
+		return nil, err
+	}
+	ind.Clock = way.Clock(ind.Clock)
+	seen, err := a.b.Findings.List(ctx, s, analyse.Filter{Indicator: ind.ID, Limit: 100})
+	if err != nil {
+		return nil, err
+	}
+	d := IndicatorDetail{Indicator: ind, Deliveries: way.Deliveries, Sightings: seen.Items}
+	// What was done and by whom is the owner's side's to know.
+	if s.Allows(ind.Org) {
+		if d.History, err = a.b.Intel.History(ctx, s, ind.ID); err != nil {
+			return nil, err
+		}
+	}
+	if d.Deliveries == nil {
+		d.Deliveries = []push.Delivery{}
+	}
+	if d.Sightings == nil {
+		d.Sightings = []finding.Finding{}
+	}
+	if d.History == nil {
+		d.History = []ledger.Change{}
+	}
+	return &struct{ Body IndicatorDetail }{d}, nil
+}
+
+type decideInput struct {
+	Body struct {
+		Decision
+		Observable string   `json:"observable" maxLength:"2048" doc:"as written, defanged or not"`
+		Org        ident.ID `json:"org,omitempty" doc:"the owner; the highest organisation of the reader when left out"`
+	}
+}
+
+func (a *API) decide(ctx context.Context, s access.Scope, in *decideInput) (*struct{ Body indicator.Indicator }, error) {
+	o, err := observable.Parse(in.Body.Observable)
+	if err != nil {
+		return nil, err
+	}
+	realm := label.Real
+	if strings.HasSuffix(o.Value, ".test") {
+		realm = label.Exercise
+	}
+	p := in.Body.proposal(realm)
+	p.Observable, p.Org = o, in.Body.Org
+	if p.Org == "" {
+		p.Org = s.Orgs()[0]
+	}
+	ind, err := a.b.Intel.Decide(ctx, s, p)
+	return &struct{ Body indicator.Indicator }{ind}, err
+}
+
+type turnInput struct {
+	idInput
+	Body struct {
+		Reason  string `json:"reason" maxLength:"500"`
+		Version int64  `json:"version"`
+	}
+}

@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"sort"
+	"time"
+
+	"noroshi/access"
+	"noroshi/ident"
+	"noroshi/identity"
+	"noroshi/ledger/quarantine"
+)
+
+func (a *API) nodes() {
+	register(a, op{"nodes", http.MethodGet, "/nodes", "The nodes and how they are", access.ViewNodes},
+		func(_ context.Context, s access.Scope, _ *struct{}) (*struct{ Body Items[Node] }, error) {
+			return items(a.listNodes(s)), nil
+		})
+	register(a, op{"cut", http.MethodPost, "/nodes/{id}/cut", "Cut a node off, at once", access.CutNodes},
+		func(ctx context.Context, s access.Scope, in *struct {
+			idInput
+			Body struct {
+				Reason string `json:"reason" maxLength:"1000"`
+			}
+		}) (*struct{}, error) {
+			return nil, a.b.Nodes.Cut(ctx, s, in.ID, in.Body.Reason)
+		})
+	register(a, op{"enrol", http.MethodPost, "/enrol", "Make a token with which one node joins", access.EnrolNodes}, a.enrol)
+}
+
+// Node is a node with its newest report.
+type Node struct {
+	ID          ident.ID  `json:"id"`
+	Org         ident.ID  `json:"org"`
+	Name        string    `json:"name"`
+	Role        string    `json:"role"`
+	State       string    `json:"state"` // active, away, cut
+	Tier        string    `json:"tier"`
+	Version     string    `json:"version"`
+	Addr        string    `json:"addr"`
+	LastSeen    time.Time `json:"last_seen"`
+	LagMS       int64     `json:"lag_ms"` // age of the oldest event that waits on the node
+	ClockSkewMS int64     `json:"clock_skew_ms"`
+	Events      uint64    `json:"events"`
+	PerSecond   float64   `json:"events_per_second"`
+	Dropped     uint64    `json:"dropped"`
+	Quarantined uint64    `json:"quarantined"`
+	Spooled     int64     `json:"spooled"`
+	Queries     uint64    `json:"queries"`
+	Blocked     uint64    `json:"blocked"`
+	Malformed   uint64    `json:"malformed"`
+	Limits      []string  `json:"limits"`
+	NotAfter    time.Time `json:"not_after"`
+	Enrolled    time.Time `json:"enrolled"`
+	CutWhy      string    `json:"cut_why,omitempty"`
+}
+
+func (a *API) listNodes(s access.Scope) []Node {
+	var out []Node
+	for _, n := range a.b.Nodes.List(s) {
+		x := Node{ID: n.ID, Org: n.Org, Name: n.Name, Role: n.Role, State: "away", NotAfter: n.NotAfter, Enrolled: n.Enrolled, CutWhy: n.CutWhy, Limits: []string{}}
+		if r, ok := a.b.Roll.Get(n.ID); ok {
+			x.Tier, x.Version, x.Addr, x.LastSeen, x.LagMS = r.Tier, r.Version, r.Addr, r.LastSeen, r.OldestMS
+			x.ClockSkewMS, x.Events, x.PerSecond, x.Dropped, x.Spooled = r.Skew.Milliseconds(), r.Events, r.PerSecond, r.Dropped, r.Spooled
+			x.Queries, x.Blocked, x.Malformed, x.Quarantined = r.Queries, r.Blocked, r.Malformed, r.Quarantined
+			x.Limits = append(x.Limits, r.Limits...)
+		}
+		switch {
+		case n.State == identity.NodeCut:
+			x.State = "cut"
+		case a.b.Roll.Here(n.ID):
+			x.State = "active"
+		}
+		out = append(out, x)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
+
+// Enrolment is a token, ready to be pasted.
+type Enrolment struct {
+	Token   string    `json:"token"`
+	Command string    `json:"command"`
+	Expires time.Time `json:"expires"`
+}
+
+func (a *API) enrol(ctx context.Context, s access.Scope, in *struct {
+	Body struct {
+		Org  ident.ID `json:"org" maxLength:"64"`
+		Role string   `json:"role" enum:"sensor,resolver"`
+	}
+}) (*struct{ Body Enrolment }, error) {
+	token, expires, err := a.b.Nodes.NewToken(ctx, s, in.Body.Org, in.Body.Role, time.Hour)
+	return &struct{ Body Enrolment }{Enrolment{token, "noroshi " + in.Body.Role + " --join " + token, expires}}, err
+}
+
+func (a *API) quarantine() {
+	type body struct {
+		Total int64              `json:"total"`
+		Items []quarantine.Entry `json:"items"`
+	}
+	register(a, op{"quarantine", http.MethodGet, "/quarantine", "What could not be used, and why", access.ViewQuarantine},
+		func(ctx context.Context, s access.Scope, _ *struct{}) (*struct{ Body body }, error) {
+			list, total, err := a.b.Quarantine.List(ctx, s, 200)
+			return &struct{ Body body }{body{total, append([]quarantine.Entry{}, list...)}}, err
+		})
+}
