@@ -66,7 +66,7 @@ type Nodes struct {
 func OpenNodes(ctx context.Context, d Deps, ca *CA, hub Hub) (*Nodes, error) {
 	n := &Nodes{d: d, ca: ca, hub: hub, OnCut: func(ident.ID) {}, bySPKI: map[string]Node{}}
 	err := d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, `SELECT id, org, role, name, spki, state, enrolled, not_after, cut, cut_why FROM node`)
+		rows, err := q.Query(ctx, `SELECT id, org, role, name, spki_sha256, state, enrolled_at, not_after, cut_at, cut_why FROM node`)
 		return ledger.Each(rows, err, func(scan func(...any) error) error {
 			var x Node
 			var enrolled, notAfter, cut int64
@@ -131,7 +131,7 @@ func (n *Nodes) NewToken(ctx context.Context, s access.Scope, org ident.ID, role
 	}
 	expires := n.d.Now().Add(life)
 	err = n.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO enrol_token (hash, org, role, made_by, expires, used) VALUES (?,?,?,?,?,0)`,
+		if _, err := tx.Exec(ctx, `INSERT INTO enrol_token (hash, org, role, made_by, expires_at, used_at) VALUES (?,?,?,?,?,0)`,
 			hash, string(org), role, s.Actor(), ledger.Micros(expires)); err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func (n *Nodes) Redeem(ctx context.Context, r join.Request) (*join.Enrolment, er
 	err = n.d.DB.Write(ctx, "node:"+string(x.ID), func(tx *ledger.Tx) error {
 		now := ledger.Micros(n.d.Now())
 		hash := hashOf(r.Secret)
-		res, err := tx.Exec(ctx, `UPDATE enrol_token SET used = ? WHERE hash = ? AND used = 0 AND expires > ?`, now, hash, now)
+		res, err := tx.Exec(ctx, `UPDATE enrol_token SET used_at = ? WHERE hash = ? AND used_at = 0 AND expires_at > ?`, now, hash, now)
 		if err := ledger.Changed(res, err); err != nil {
 			return fault.New(fault.Denied, op, "the token is unknown, was used before, or has expired")
 		}
@@ -167,7 +167,7 @@ func (n *Nodes) Redeem(ctx context.Context, r join.Request) (*join.Enrolment, er
 			return err
 		}
 		x.SPKI, x.NotAfter = join.SPKI(cert), cert.NotAfter
-		if _, err := tx.Exec(ctx, `INSERT INTO node (id, org, role, name, spki, state, enrolled, not_after, cut, cut_why) VALUES (?,?,?,?,?,?,?,?,0,'')`,
+		if _, err := tx.Exec(ctx, `INSERT INTO node (id, org, role, name, spki_sha256, state, enrolled_at, not_after, cut_at, cut_why) VALUES (?,?,?,?,?,?,?,?,0,'')`,
 			string(x.ID), string(x.Org), x.Role, x.Name, x.SPKI, string(x.State), ledger.Micros(x.Enrolled), ledger.Micros(x.NotAfter)); err != nil {
 			return err
 		}
@@ -203,7 +203,7 @@ func (n *Nodes) Cut(ctx context.Context, s access.Scope, id ident.ID, why string
 	}
 	x.State, x.CutAt, x.CutWhy = NodeCut, n.d.Now(), why
 	err := n.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error {
-		if err := ledger.Changed(tx.Exec(ctx, `UPDATE node SET state = 'cut', cut = ?, cut_why = ? WHERE id = ? AND state = 'active'`,
+		if err := ledger.Changed(tx.Exec(ctx, `UPDATE node SET state = 'cut', cut_at = ?, cut_why = ? WHERE id = ? AND state = 'active'`,
 			ledger.Micros(x.CutAt), why, string(id))); err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ func (p *People) NewLink(ctx context.Context, person ident.ID) (string, error) {
 		return "", err
 	}
 	err = p.d.DB.Write(ctx, "hub:link", func(tx *ledger.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO sign_in_link (hash, person, expires, used) VALUES (?,?,?,0)`,
+		if _, err := tx.Exec(ctx, `INSERT INTO sign_in_link (hash, person, expires_at, used_at) VALUES (?,?,?,0)`,
 			hash, string(person), ledger.Micros(p.d.Now().Add(LinkLife))); err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (p *People) SignIn(ctx context.Context, link string) (string, access.Princi
 	var who access.Principal
 	err = p.d.DB.Write(ctx, "hub:sign-in", func(tx *ledger.Tx) error {
 		now := p.d.Now()
-		res, err := tx.Exec(ctx, `UPDATE sign_in_link SET used = ? WHERE hash = ? AND used = 0 AND expires > ?`, ledger.Micros(now), hashOf(link), ledger.Micros(now))
+		res, err := tx.Exec(ctx, `UPDATE sign_in_link SET used_at = ? WHERE hash = ? AND used_at = 0 AND expires_at > ?`, ledger.Micros(now), hashOf(link), ledger.Micros(now))
 		if err := ledger.Changed(res, err); err != nil {
 			return fault.New(fault.Unauthenticated, op, "the link is unknown, was used before, or has expired; 'noroshi hub link' prints a new one")
 		}
@@ -79,10 +79,10 @@ func (p *People) SignIn(ctx context.Context, link string) (string, access.Princi
 		if who, err = readPerson(ctx, tx, person); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM session WHERE expires < ?`, ledger.Micros(now)); err != nil {
+		if _, err := tx.Exec(ctx, `DELETE FROM session WHERE expires_at < ?`, ledger.Micros(now)); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO session (hash, person, expires) VALUES (?,?,?)`, hash, person, ledger.Micros(now.Add(SessionLife))); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO session (hash, person, made_at, expires_at) VALUES (?,?,?,?)`, hash, person, ledger.Micros(now), ledger.Micros(now.Add(SessionLife))); err != nil {
 			return err
 		}
 		return tx.Record(ctx, "person", who.ID, "", "signed in", nil)
@@ -104,7 +104,7 @@ func (p *People) Session(ctx context.Context, secret string) (access.Principal, 
 	var who access.Principal
 	err := p.d.DB.Read(ctx, func(q ledger.Queryer) error {
 		var person string
-		err := q.QueryRow(ctx, `SELECT person FROM session WHERE hash = ? AND expires > ?`, hashOf(secret), ledger.Micros(p.d.Now())).Scan(&person)
+		err := q.QueryRow(ctx, `SELECT person FROM session WHERE hash = ? AND expires_at > ?`, hashOf(secret), ledger.Micros(p.d.Now())).Scan(&person)
 		if ledger.NoRows(err) {
 			return fault.New(fault.Unauthenticated, "identity.session", "the session has ended; sign in again")
 		}

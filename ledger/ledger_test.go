@@ -29,7 +29,7 @@ func TestHistoryIsWrittenWithTheChangeAndCannotBeChanged(t *testing.T) {
 				t.Fatalf("write ended with %v, not %v", err, fail)
 			}
 		}
-		h, err := db.History(ctx, "thing", "thg_1")
+		h, err := db.History(ctx, "thg_1")
 		if err != nil || len(h) != 2 {
 			t.Fatalf("two lines of history were expected: %v, %v", h, err)
 		}
@@ -134,7 +134,7 @@ func TestLedgerOpensAgainWithItsRecords(t *testing.T) {
 		must(t, db.Write(t.Context(), "t", func(tx *ledger.Tx) error {
 			return tx.Record(t.Context(), "k", ident.ID("id"), "", "opened", i)
 		}))
-		h, err := db.History(t.Context(), "k", "id")
+		h, err := db.History(t.Context(), "id")
 		must(t, err)
 		if len(h) != i+1 {
 			t.Errorf("opening %d finds %d lines", i, len(h))
