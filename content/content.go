@@ -1,0 +1,22 @@
+// Package content is what the project itself brings to the platform, embedded
+// in the program: here the Sigma rules of rules/, written by the project under
+// Apache-2.0. It is data only: package analyse/sigma reads the rules, app puts
+// them to work beside those that an operator adds.
+package content
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed rules/*.yml
+var rules embed.FS
+
+// Rules is the folder of the project's own Sigma rules.
+func Rules() fs.FS {
+	sub, err := fs.Sub(rules, "rules")
+	if err != nil {
+		panic("content: " + err.Error()) // The name is a constant; the compiler checked the files.
+	}
+	return sub
+}
