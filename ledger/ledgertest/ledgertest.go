@@ -24,22 +24,40 @@ import (
 	"noroshi/ledger"
 )
 
-// Each runs fn once per engine.
+// Each runs fn once per engine, on a fresh ledger.
 func Each(t *testing.T, fn func(t *testing.T, db *ledger.DB)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { fn(t, SQLite(t)) })
 	t.Run("postgres", func(t *testing.T) { fn(t, Postgres(t)) })
 }
 
+// EachURL runs fn once per engine, with the address of a fresh ledger that
+// nobody has opened yet.
+func EachURL(t *testing.T, fn func(t *testing.T, url string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { fn(t, sqliteURL(t)) })
+	t.Run("postgres", func(t *testing.T) { fn(t, postgresURL(t)) })
+}
+
 // SQLite opens a fresh ledger in a file.
 func SQLite(t testing.TB) *ledger.DB {
 	t.Helper()
-	return open(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	return open(t, sqliteURL(t))
 }
 
 // Postgres opens a fresh database on the test binary's server. It skips where
 // PostgreSQL is not installed, and fails there when CI=true.
 func Postgres(t testing.TB) *ledger.DB {
+	t.Helper()
+	return open(t, postgresURL(t))
+}
+
+func sqliteURL(t testing.TB) string {
+	t.Helper()
+	return "sqlite:" + filepath.Join(t.TempDir(), "ledger.db")
+}
+
+func postgresURL(t testing.TB) string {
 	t.Helper()
 	s, err := server()
 	if errors.Is(err, errNotInstalled) && os.Getenv("CI") != "true" {
@@ -52,7 +70,7 @@ func Postgres(t testing.TB) *ledger.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return open(t, s.url(name))
+	return s.url(name)
 }
 
 func open(t testing.TB, url string) *ledger.DB {
