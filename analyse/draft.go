@@ -85,8 +85,11 @@ func discriminator(e *event.Event, seen []observable.Observable) string {
 	}
 	host, parent := "", ""
 	for _, o := range seen {
-		if o.Kind == observable.Domain || o.Kind == observable.IPv4 || o.Kind == observable.IPv6 {
+		if o.Kind == observable.Domain {
 			host = registered(o.Value)
+			break
+		} else if o.Kind == observable.IPv4 || o.Kind == observable.IPv6 {
+			host = o.Value
 			break
 		}
 	}
@@ -97,12 +100,12 @@ func discriminator(e *event.Event, seen []observable.Observable) string {
 }
 
 // registered is the part of a name that somebody registered. Each name below
-// .test stands for itself, because each drill makes its own. An address stays.
+// .test stands for itself, because each drill makes its own.
 func registered(name string) string {
 	if strings.HasSuffix(name, ".test") {
 		return name
 	}
-	if d, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil && strings.Trim(name, "0123456789.:abcdef") != "" {
+	if d, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
 		return d
 	}
 	return name

@@ -21,15 +21,15 @@ const (
 // up to LastSeq were counted before. It tells whether the finding changed, and
 // whether it shows observables that it did not show before.
 func count(f *finding.Finding, h *hit) (changed, grown bool) {
-	if h.seq() <= f.LastSeq {
+	if f.Count > 0 && h.seq() <= f.LastSeq {
 		return false, false
+	}
+	if f.Count == 0 {
+		f.FirstSeq = h.seq()
 	}
 	at := time.UnixMilli(h.event.Time).UTC()
 	f.Count++
 	f.LastSeq = h.seq()
-	if f.FirstSeq == 0 {
-		f.FirstSeq = h.seq()
-	}
 	widen(f, at, at)
 	if len(f.Evidence) < finding.MaxEvidence || at.Before(f.Evidence[len(f.Evidence)-1].Time) {
 		f.Evidence = evidence(f.Evidence, []finding.Evidence{evidenceOf(h.event, at, h.matched)})

@@ -63,15 +63,16 @@ func (a *Analyser) AddSightings(ctx context.Context, ind indicator.Indicator, li
 
 // addPast adds what was found before the finding's first counted event.
 func addPast(f *finding.Finding, x Sighting) int64 {
-	was, seen := f.FirstSeq, map[uint64]bool{}
+	counted, from := f.Count > 0, f.FirstSeq
+	seen := map[uint64]bool{}
 	for _, seq := range x.Seqs {
-		if (was != 0 && seq >= was) || seen[seq] {
+		if (counted && seq >= from) || seen[seq] {
 			continue
 		}
-		seen[seq] = true
-		if f.FirstSeq == 0 || seq < f.FirstSeq {
+		if (!counted && len(seen) == 0) || seq < f.FirstSeq {
 			f.FirstSeq = seq
 		}
+		seen[seq] = true
 		f.LastSeq = max(f.LastSeq, seq)
 	}
 	if len(seen) == 0 {
