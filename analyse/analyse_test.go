@@ -52,14 +52,20 @@ func newRig(t testing.TB, db *ledger.DB, cfg analyse.Config, rules ...string) *r
 			t.Fatal(err)
 		}
 	}
+	r.use(t, cfg, set)
+	return r
+}
+
+// use makes the stage with a set of rules.
+func (r *rig) use(t testing.TB, cfg analyse.Config, set *sigma.Set) {
+	t.Helper()
 	clock := func() time.Time { return now }
 	var err error
-	r.Analyser, err = analyse.New(cfg, analyse.Deps{DB: db, Rules: set, Match: r.match, Tree: func() *org.Tree { return r.tree },
+	r.Analyser, err = analyse.New(cfg, analyse.Deps{DB: r.db, Rules: set, Match: r.match, Tree: func() *org.Tree { return r.tree },
 		Now: clock, Ident: ident.Maker{Now: clock, Rand: rand.Reader}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
 }
 
 func (r *rig) hub() access.Scope { return access.Hub(r.tree, "test") }
