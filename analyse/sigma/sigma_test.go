@@ -180,7 +180,7 @@ func TestEvidenceIsWhatMatched(t *testing.T) {
 // TestPatternsAgreeWithRegularExpressions writes each Sigma string as a regular
 // expression and compares.
 func TestPatternsAgreeWithRegularExpressions(t *testing.T) {
-	part := rapid.SampledFrom([]string{"a", "b", "ab", "狼", "*", "?", `\\*`, `\\?`, `\\`, `\x`, "A"})
+	part := rapid.SampledFrom([]string{"a", "b", "ab", "狼", "*", "?", `\*`, `\?`, `\\`, `\x`, "A"})
 	rapid.Check(t, func(t *rapid.T) {
 		parts := rapid.SliceOfN(part, 1, 8).Draw(t, "pattern")
 		re := `(?is)\A`
