@@ -73,7 +73,7 @@ func TestSpecification(t *testing.T) {
 		{"base64", "s:\n  A|base64: foobar\ncondition: s", []fields{{"A": "Zm9vYmFy"}}, []fields{{"A": "foobar"}}},
 		{"wide and base64", "s:\n  A|wide|base64|contains: ping\ncondition: s", []fields{{"A": "x " + wide}}, []fields{{"A": "ping"}}},
 		{"base64offset at each offset", "s:\n  A|base64offset|contains: /bin/bash\ncondition: s",
-			[]fields{{"A": b64("/bin/bash")}, {"A": b64("x/bin/bash y")}, {"A": b64("xy/bin/bash")}}, []fields{{"A": b64("/bin/zsh")}}},
+			[]fields{{"A": b64("/bin/bash")}, {"A": b64("q/bin/bash y")}, {"A": b64("qw/bin/bash")}, {"A": b64("/bin/bash\xff\xff")}}, []fields{{"A": b64("/bin/zsh")}}},
 		{"fieldref", "s:\n  A|fieldref: B\ncondition: s", []fields{{"A": "x", "B": "X"}}, []fields{{"A": "x", "B": "y"}, {"A": "x"}}},
 		{"keywords are found anywhere", "k:\n  - evil\n  - b*d\ncondition: k", []fields{{"Z": "an EVIL thing"}, {"Z": "a bad one"}}, []fields{{"Z": "good"}}},
 		{"all keywords", "k:\n  '|all':\n    - one\n    - two\ncondition: k", []fields{{"Z": "two and one"}}, []fields{{"Z": "one"}}},
