@@ -282,6 +282,28 @@ func TestDecisionsAreGuardedAndLeaveHistory(t *testing.T) {
 	})
 }
 
+func TestListOfManyOrganisationsAndOddQuestions(t *testing.T) {
+	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
+		r := newRig(t, db, analyse.Config{}, dnsRule)
+		r.judge(t, query(orgA, 1, "bad.com"), query(orgB, 1, "bad.com"))
+		many := []ident.ID{orgA}
+		for i := range 300 {
+			many = append(many, ident.ID(fmt.Sprintf("org_%d", i)))
+		}
+		if p, err := r.List(t.Context(), only(many...), analyse.Filter{}); err != nil || len(p.Items) != 1 || p.Items[0].Org != orgA {
+			t.Errorf("a wide scope sees %+v, %v", p, err)
+		}
+		if p, err := r.List(t.Context(), access.Scope{}, analyse.Filter{}); err != nil || len(p.Items) != 0 {
+			t.Errorf("no scope sees %+v, %v", p, err)
+		}
+		for name, f := range map[string]analyse.Filter{"cursor": {Cursor: "x"}, "cursor of another kind": {Cursor: "1.ind_x"}, "level": {Level: "odd"}, "text": {Text: "a\x00"}} {
+			if _, err := r.List(t.Context(), r.hub(), f); fault.KindOf(err) != fault.Invalid {
+				t.Errorf("an odd %s is told %v", name, err)
+			}
+		}
+	})
+}
+
 func TestNewRefusesWhatIsMissing(t *testing.T) {
 	if _, err := analyse.New(analyse.Config{}, analyse.Deps{}); err == nil {
 		t.Error("a stage without parts was made")
