@@ -1,4 +1,7 @@
 package identity
 
-// ReadRequest is fuzzed from outside, where the rest of the tests stand.
-var ReadRequest = readRequest
+// What tests of package identity_test reach inside for.
+var (
+	ReadRequest = readRequest
+	Learn       = (*Nodes).learn
+)

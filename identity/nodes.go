@@ -115,13 +115,19 @@ func (n *Nodes) LookupSPKI(ctx context.Context, fingerprint string) (Node, error
 	if len(list) == 0 {
 		return Node{}, fault.New(fault.NotFound, op, "the key belongs to no node that joined here")
 	}
+	return n.learn(list[0]), nil
+}
+
+// learn takes over what the ledger said of a node, unless this hub knows it by
+// now: it may have cut the node off while the ledger was asked.
+func (n *Nodes) learn(x Node) Node {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if x, ok := n.bySPKI[fingerprint]; ok {
-		return x, nil // It was cut off while the ledger was asked.
+	if known, ok := n.bySPKI[x.SPKI]; ok {
+		return known
 	}
-	n.bySPKI[fingerprint] = list[0]
-	return list[0], nil
+	n.bySPKI[x.SPKI] = x
+	return x
 }
 
 // Admit tells whose certificate this is, if it may connect. The TLS handshake

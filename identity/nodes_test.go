@@ -54,6 +54,9 @@ func TestTokenJoinsOnceAndTheNodeIsAdmittedUntilCut(t *testing.T) {
 		if err := r.nodes.Cut(ctx, r.all, n.ID, "again"); fault.KindOf(err) != fault.Conflict {
 			t.Errorf("cut twice: %v", err)
 		}
+		if late := identity.Learn(r.nodes, n); late.State != identity.NodeCut {
+			t.Errorf("an answer from before the cut undoes it: %+v", late)
+		}
 		restarted, err := identity.OpenNodes(ctx, r.deps, r.ca, r.hub)
 		must(t, err)
 		if _, err := restarted.Admit(ctx, cert); fault.KindOf(err) != fault.Denied {

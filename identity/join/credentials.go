@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"noroshi/fault"
 )
@@ -44,7 +45,8 @@ func Load(dir string) (*Credentials, error) {
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	if info.Mode().Perm()&0o077 != 0 || info.Size() > maxFile {
+	// Windows tells no rights here; the folder's own list of them holds there.
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 || info.Size() > maxFile {
 		return nil, fault.New(fault.Invalid, op, "%s is not this user's alone, or is not what was kept; join again with a new token", path)
 	}
 	b, err := os.ReadFile(path)
