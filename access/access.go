@@ -7,6 +7,8 @@ package access
 import (
 	_ "embed"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/cedar-policy/cedar-go"
@@ -14,6 +16,7 @@ import (
 
 	"noroshi/fault"
 	"noroshi/ident"
+	"noroshi/label"
 	"noroshi/org"
 )
 
@@ -71,7 +74,7 @@ type Scope struct {
 	tenants []uint32
 }
 
-// Actor names who acts, for the history.
+// Actor names who acts, for the history: "person:…" or "hub:…".
 func (s Scope) Actor() string { return s.actor }
 
 // Action is what was asked for.
@@ -80,12 +83,26 @@ func (s Scope) Action() Action { return s.action }
 // Allows tells whether an organisation is in the scope.
 func (s Scope) Allows(o ident.ID) bool { return s.orgs[o] }
 
-// Orgs lists the organisations, sorted. The caller must not change it.
-func (s Scope) Orgs() []ident.ID { return s.list }
+// Orgs lists the organisations, sorted. It is the caller's own copy: a Scope is
+// remembered, and nobody widens it by writing into a list.
+func (s Scope) Orgs() []ident.ID { return slices.Clone(s.list) }
 
-// Tenants lists the event store's numbers of the organisations.
-func (s Scope) Tenants() []uint32 { return s.tenants }
+// Tenants lists the event store's numbers of the organisations, in the order of
+// Orgs.
+func (s Scope) Tenants() []uint32 { return slices.Clone(s.tenants) }
 
+// Realms lists the realms that may be read: what is rehearsed (訓練) is open to
+// whom the real (本番) is, and every record says which it is. The zero Scope has
+// none.
+func (s Scope) Realms() []label.Realm {
+	if len(s.list) == 0 {
+		return nil
+	}
+	return []label.Realm{label.Real, label.Exercise}
+}
+
+// newScope takes the organisations in the order of their identifiers, as a Tree
+// lists them.
 func newScope(actor string, action Action, orgs []org.Organisation) Scope {
 	s := Scope{actor: actor, action: action, orgs: make(map[ident.ID]bool, len(orgs))}
 	for _, o := range orgs {
@@ -93,14 +110,18 @@ func newScope(actor string, action Action, orgs []org.Organisation) Scope {
 		s.list = append(s.list, o.ID)
 		s.tenants = append(s.tenants, o.Tenant)
 	}
-	slices.Sort(s.list)
 	return s
 }
 
-// Hub is the scope of the hub's own work over all organisations: a stage that
-// judges, decides by policy or expires. No request of a person may use it.
+// hub is the action of the hub's own work, which no policy speaks of.
+const hub Action = "Hub"
+
+// Hub is the scope of the hub's own work over all organisations, as the actor
+// "hub:<stage>": a stage that judges, decides by policy or expires. It asks
+// nobody, so nothing that serves a person's request may use it; Authorizer.Scope
+// is for that.
 func Hub(tree *org.Tree, stage string) Scope {
-	return newScope("hub:"+stage, Action("hub"), tree.All())
+	return newScope("hub:"+stage, hub, tree.All())
 }
 
 //go:embed policies.cedar
@@ -112,7 +133,8 @@ type Authorizer struct {
 
 	mu    sync.Mutex
 	tree  *org.Tree
-	cache map[cacheKey]Scope // of tree, bounded
+	cache map[cacheKey]Scope // of tree
+	held  int                // organisations in all scopes of cache, bounded
 }
 
 type cacheKey struct {
@@ -133,30 +155,44 @@ func New(policies []byte) (*Authorizer, error) {
 	return &Authorizer{policies: set, cache: map[cacheKey]Scope{}}, nil
 }
 
-const maxCache = 4096
+// maxHeld bounds the memory of remembered scopes, to about 60 MB: a thousand
+// different ones over a thousand organisations.
+const maxHeld = 1 << 20
 
 // Scope asks for every organisation of the tree whether p may do the action
-// there, and returns the scope of those where it may; none is Denied.
+// there, and returns the scope of those where it may; none is Denied. Answers
+// are remembered until the tree is another one.
 func (a *Authorizer) Scope(p Principal, tree *org.Tree, action Action) (Scope, error) {
 	key := cacheKey{p.ID, rolesKey(p.Roles), action}
-	a.mu.Lock()
-	if a.tree != tree || len(a.cache) > maxCache {
-		a.tree, a.cache = tree, map[cacheKey]Scope{}
-	}
-	s, ok := a.cache[key]
-	a.mu.Unlock()
+	s, ok := a.recall(tree, key)
 	if !ok {
 		s = a.ask(p, tree, action)
-		a.mu.Lock()
-		if a.tree == tree {
-			a.cache[key] = s
-		}
-		a.mu.Unlock()
+		a.remember(tree, key, s)
 	}
 	if len(s.list) == 0 {
 		return Scope{}, fault.New(fault.Denied, "access.scope", "%s may not do this (%s); an administrator of the organisation can give the role", p.Name, action)
 	}
 	return s, nil
+}
+
+func (a *Authorizer) recall(tree *org.Tree, key cacheKey) (Scope, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.tree != tree {
+		return Scope{}, false
+	}
+	s, ok := a.cache[key]
+	return s, ok
+}
+
+func (a *Authorizer) remember(tree *org.Tree, key cacheKey, s Scope) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.tree != tree || a.held > maxHeld {
+		a.tree, a.cache, a.held = tree, map[cacheKey]Scope{}, 0
+	}
+	a.cache[key] = s
+	a.held += len(s.list) + 1
 }
 
 func (a *Authorizer) ask(p Principal, tree *org.Tree, action Action) Scope {
@@ -176,7 +212,9 @@ func (a *Authorizer) ask(p Principal, tree *org.Tree, action Action) Scope {
 }
 
 // entitiesOf describes the person (an attribute per role with the set of
-// organisations where it is held), the action with its group, and the tree.
+// organisations where it is held), the action with its group, and the tree. A
+// parent that is not in the tree is left out, as in org.Tree: a missing record
+// never widens what others see.
 func entitiesOf(p Principal, tree *org.Tree, action Action) types.EntityMap {
 	uid := func(kind string, id ident.ID) types.EntityUID {
 		return types.NewEntityUID(types.EntityType(kind), types.String(id))
@@ -201,7 +239,7 @@ func entitiesOf(p Principal, tree *org.Tree, action Action) types.EntityMap {
 	}
 	for _, o := range tree.All() {
 		e := types.Entity{UID: uid("Organisation", o.ID), Parents: types.NewEntityUIDSet()}
-		if o.Parent != "" {
+		if _, known := tree.Get(o.Parent); known {
 			e.Parents = types.NewEntityUIDSet(uid("Organisation", o.Parent))
 		}
 		m[e.UID] = e
@@ -209,17 +247,15 @@ func entitiesOf(p Principal, tree *org.Tree, action Action) types.EntityMap {
 	return m
 }
 
+// rolesKey writes roles as one text, so that a person who gains or loses a role
+// is asked about anew.
 func rolesKey(roles map[ident.ID][]string) string {
-	var parts []string
-	for o, rs := range roles {
-		for _, r := range rs {
-			parts = append(parts, string(o)+"="+r)
+	parts := make([]string, 0, len(roles))
+	for o, held := range roles {
+		for _, r := range held {
+			parts = append(parts, strconv.Quote(string(o))+strconv.Quote(r))
 		}
 	}
 	slices.Sort(parts)
-	key := ""
-	for _, p := range parts {
-		key += p + ";"
-	}
-	return key
+	return strings.Join(parts, ";")
 }

@@ -6,197 +6,141 @@
 package analyse
 
 import (
+	"cmp"
 	"context"
-	"strings"
-	"sync"
+	"slices"
+	"strconv"
 	"time"
-
-	"golang.org/x/net/publicsuffix"
 
 	"noroshi/analyse/match"
 	"noroshi/analyse/sigma"
 	"noroshi/event"
+	"noroshi/fault"
 	"noroshi/finding"
 	"noroshi/ident"
+	"noroshi/indicator"
 	"noroshi/label"
 	"noroshi/ledger"
-	"noroshi/observable"
+	"noroshi/org"
 )
 
 // ExerciseTag marks rules whose findings belong to the exercise realm.
 const ExerciseTag = "noroshi.exercise"
 
-// Limits of what one event or rule may leave.
-const (
-	maxObservables = 50
-	// maxKeysPerHour bounds how many findings one rule may open on one node in
-	// an hour; what goes beyond is counted in one finding more.
-	maxKeysPerHour = 200
-)
+// Config bounds the stage.
+type Config struct {
+	// KeysPerHour is how many findings one rule may open on one node in an hour
+	// of event time; what goes beyond is counted in one finding more. 200 when zero.
+	KeysPerHour int
+}
 
 // Deps is what the stage works with.
 type Deps struct {
 	DB    *ledger.DB
 	Rules *sigma.Set
 	Match *match.Set
+	// Tree is the organisations as they are now: an indicator makes findings
+	// only where its marking lets it be seen.
+	Tree  func() *org.Tree
 	Now   func() time.Time
 	Ident ident.Maker
 }
 
 // Analyser judges events and keeps the findings.
 type Analyser struct {
-	d Deps
-	// OnChange is called after findings were made or changed.
+	cfg Config
+	d   Deps
+	// OnChange is called after findings were made or changed. It is set before
+	// the first call of another method.
 	OnChange func(f finding.Finding)
-
-	mu     sync.Mutex
-	opened map[string]hourly // rule and node → findings opened in this hour
-}
-
-type hourly struct {
-	hour int64
-	keys map[string]bool
 }
 
 // New makes the stage.
-func New(d Deps) *Analyser {
-	return &Analyser{d: d, OnChange: func(finding.Finding) {}, opened: map[string]hourly{}}
+func New(cfg Config, d Deps) (*Analyser, error) {
+	if cfg.KeysPerHour == 0 {
+		cfg.KeysPerHour = 200
+	}
+	if cfg.KeysPerHour < 0 {
+		return nil, fault.New(fault.Invalid, "analyse.new", "the findings that a rule may open in an hour cannot be %d", cfg.KeysPerHour)
+	}
+	if d.DB == nil || d.Rules == nil || d.Match == nil || d.Tree == nil || d.Now == nil || d.Ident.Now == nil || d.Ident.Rand == nil {
+		return nil, fault.New(fault.Internal, "analyse.new", "a part of the analysis is missing")
+	}
+	return &Analyser{cfg: cfg, d: d, OnChange: func(finding.Finding) {}}, nil
 }
 
 // Judge looks at a batch and keeps what fired, in one transaction. It returns
-// the findings that are new or show new observables: those that the next stage
-// has not decided on.
+// the findings that the next stage should look at: those that are new, and
+// those that show observables which they did not show before.
+//
+// An event whose sequence a finding has counted is not counted again, so that a
+// batch may be delivered any number of times. The findings of such a batch are
+// returned once more, because it is delivered again when something after Judge
+// did not happen; the next stage knows a finding by its ID. Events of one node
+// must come in the order of their sequences, as the bus keeps them.
 func (a *Analyser) Judge(ctx context.Context, events []*event.Event) ([]finding.Finding, error) {
-	var drafts drafts
+	var hits []hit
+	see := a.sight()
 	for _, e := range events {
 		for _, h := range a.d.Rules.Match(e) {
-			a.draftRule(&drafts, e, h)
+			hits = append(hits, ruleHit(e, h))
 		}
 		for _, h := range a.d.Match.Match(e) {
-			drafts.add(e, draftIndicator(e, h), []string{h.Field + ": " + h.Value})
-		}
-	}
-	return a.keep(ctx, "hub:analyse", drafts.list)
-}
-
-func (a *Analyser) draftRule(d *drafts, e *event.Event, h sigma.Hit) {
-	realm := label.Real
-	if h.Rule.HasTag(ExerciseTag) {
-		realm = label.Exercise
-	}
-	node := e.Metadata.Reporter.UID
-	seen := observables(e)
-	key := a.capped(h.Rule.ID+" "+string(node), discriminator(e, seen), e.Time)
-	d.add(e, finding.Finding{Org: e.Metadata.Tenant, Node: node, Device: deviceOf(e), Realm: realm,
-		Key: "sigma " + h.Rule.ID + " " + string(node) + " " + key, Source: finding.BySigma,
-		Rule: h.Rule.Rule, Title: e.Summary(), Observables: seen}, h.Matched)
-}
-
-func draftIndicator(e *event.Event, h match.Hit) finding.Finding {
-	f := ofIndicator(*h.Indicator, e.Metadata.Tenant, e.Metadata.Reporter.UID, deviceOf(e))
-	f.Title = e.Summary()
-	return f
-}
-
-// capped bounds the keys that one rule opens on one node in an hour.
-func (a *Analyser) capped(owner, key string, at int64) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	hour := at / int64(time.Hour/time.Millisecond)
-	h := a.opened[owner]
-	if h.keys == nil || h.hour != hour {
-		if len(a.opened) > 10_000 {
-			a.opened = map[string]hourly{}
-		}
-		h = hourly{hour, map[string]bool{}}
-		a.opened[owner] = h
-	}
-	if !h.keys[key] && len(h.keys) >= maxKeysPerHour {
-		return "and more"
-	}
-	h.keys[key] = true
-	return key
-}
-
-// discriminator tells two attacks under one rule on one node apart: for a
-// look-up the registered domain (a tunnel asks for thousands of names below
-// one), for a connection the program and where it went, for a process the
-// program, its parent and the first host it names. Names under .test are told
-// apart whole, because every drill has its own.
-func discriminator(e *event.Event, seen []observable.Observable) string {
-	switch e.ClassUID {
-	case event.DNSActivity:
-		return registered(e.Query.Hostname)
-	case event.NetworkActivity:
-		ip := ""
-		if e.DstEndpoint != nil {
-			ip = e.DstEndpoint.IP
-		}
-		return imageOf(e) + " " + ip
-	}
-	host := ""
-	for _, o := range seen {
-		if o.Kind == observable.Domain || o.Kind == observable.IPv4 || o.Kind == observable.IPv6 {
-			host = o.Value
-			break
-		}
-	}
-	parent := ""
-	if e.Process != nil && e.Process.ParentProcess != nil && e.Process.ParentProcess.File != nil {
-		parent = e.Process.ParentProcess.File.Path
-	}
-	return imageOf(e) + " " + parent + " " + host
-}
-
-func registered(name string) string {
-	if strings.HasSuffix(name, ".test") {
-		return name
-	}
-	if d, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
-		return d
-	}
-	return name
-}
-
-func imageOf(e *event.Event) string {
-	p := e.Process
-	if p == nil && e.Actor != nil {
-		p = e.Actor.Process
-	}
-	if p == nil || p.File == nil {
-		return ""
-	}
-	return p.File.Path
-}
-
-func deviceOf(e *event.Event) string {
-	if e.Device != nil && e.Device.Hostname != "" {
-		return e.Device.Hostname
-	}
-	return e.Metadata.Reporter.Hostname
-}
-
-// observables are the things in an event that may become indicators.
-func observables(e *event.Event) []observable.Observable {
-	var out []observable.Observable
-	add := func(s string) {
-		if o, err := observable.Parse(s); err == nil {
-			out = append(out, o)
-		}
-	}
-	if e.Query != nil {
-		add(e.Query.Hostname)
-	}
-	if e.ClassUID == event.NetworkActivity && e.DstEndpoint != nil && e.ConnectionInfo != nil && e.ConnectionInfo.DirectionID == event.DirectionOutbound {
-		add(e.DstEndpoint.IP)
-	}
-	if e.Process != nil {
-		out = append(out, observable.Extract(e.Process.CmdLine, 10)...)
-		if e.Process.File != nil {
-			for _, h := range e.Process.File.Hashes {
-				add(h.Value)
+			if see(h.Indicator, e.Metadata.Tenant) {
+				hits = append(hits, indicatorHit(e, h))
 			}
 		}
 	}
-	return out
+	if len(hits) == 0 {
+		return nil, nil
+	}
+	slices.SortStableFunc(hits, func(x, y hit) int {
+		return cmp.Or(cmp.Compare(x.node(), y.node()), cmp.Compare(x.seq(), y.seq()))
+	})
+	return a.keep(ctx, hits)
+}
+
+// hit is one event under one rule or indicator.
+type hit struct {
+	event   *event.Event
+	draft   finding.Finding // what the finding is, should it be the first
+	slot    string          // what bounds the opening of findings; "" for no bound
+	matched []string
+}
+
+func (h *hit) node() ident.ID { return h.event.Metadata.Reporter.UID }
+func (h *hit) seq() uint64    { return h.event.Metadata.Sequence }
+
+func ruleHit(e *event.Event, h sigma.Hit) hit {
+	realm := label.Real
+	seen := observables(e)
+	if h.Rule.HasTag(ExerciseTag) {
+		realm, seen = label.Exercise, rehearsed(seen)
+	}
+	hour := e.Time / time.Hour.Milliseconds()
+	f := draftOf(e)
+	f.Realm, f.Source, f.Rule, f.Observables = realm, finding.BySigma, h.Rule.Rule, seen
+	f.Key = key("sigma", h.Rule.ID, string(f.Node), discriminator(e, seen))
+	return hit{event: e, draft: f, slot: key(h.Rule.ID, string(f.Node), strconv.FormatInt(hour, 10)), matched: h.Matched}
+}
+
+func indicatorHit(e *event.Event, h match.Hit) hit {
+	f := ofIndicator(*h.Indicator, e.Metadata.Tenant, e.Metadata.Reporter.UID, deviceOf(e))
+	f.Source, f.Title = finding.ByIndicator, clip(e.Summary(), maxTitle)
+	return hit{event: e, draft: f, matched: []string{h.Field + ": " + clip(h.Value, maxTitle)}}
+}
+
+// sight returns a function that tells whether an organisation may see an
+// indicator, which remembers its answers for the time of a batch.
+func (a *Analyser) sight() func(*indicator.Indicator, ident.ID) bool {
+	tree := a.d.Tree()
+	known := map[ident.ID]map[ident.ID]bool{}
+	return func(ind *indicator.Indicator, o ident.ID) bool {
+		who, ok := known[ind.ID]
+		if !ok {
+			who = tree.Audience(ind.Org, ind.TLP, ind.SharedWith)
+			known[ind.ID] = who
+		}
+		return who[o]
+	}
 }

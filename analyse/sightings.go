@@ -23,65 +23,63 @@ type Sighting struct {
 // AddSightings records the past sightings of an indicator and returns how many
 // events were new. Live matches and the look back overlap: what was counted
 // live, from the finding's first sequence on, is not counted again, and a second
-// look back changes nothing.
+// look back changes nothing. An organisation that may not see the indicator
+// learns nothing of it. The indicator must be in the live set before the look
+// back begins, so that no event falls between.
 func (a *Analyser) AddSightings(ctx context.Context, ind indicator.Indicator, list []Sighting) (int64, error) {
-	var changed []finding.Finding
+	var b *batch
 	var added int64
+	see := a.sight()
 	err := a.d.DB.Write(ctx, "hub:hunt", func(tx *ledger.Tx) error {
-		changed, added = nil, 0
+		b, added = a.begin(tx), 0
 		for _, x := range list {
-			d := draft{Finding: ofIndicator(ind, x.Org, x.Node, x.Device)}
-			f, fresh, err := a.load(ctx, tx, &d)
+			if len(x.Seqs) == 0 || !see(&ind, x.Org) {
+				continue
+			}
+			draft := ofIndicator(ind, x.Org, x.Node, x.Device)
+			draft.Source = finding.ByHunt
+			r, err := b.load(ctx, x.Org, draft.Key)
 			if err != nil {
 				return err
 			}
-			n := addPast(&f, x)
-			if n == 0 {
-				continue
+			if r == nil {
+				r = b.open(draft, "")
+			}
+			n := addPast(&r.Finding, x)
+			if n > 0 {
+				r.Observables = union(r.Observables, draft.Observables)
+				r.changed = true
 			}
 			added += n
-			f.Source = finding.ByHunt
-			f.Observables = union(f.Observables, d.Observables)
-			if err := save(ctx, tx, &f, fresh); err != nil {
-				return err
-			}
-			changed = append(changed, f)
 		}
-		return nil
+		return b.save(ctx)
 	})
 	if err != nil {
 		return 0, fault.Wrap("analyse.sightings", err)
 	}
-	for _, f := range changed {
-		a.OnChange(f)
-	}
+	b.announce()
 	return added, nil
 }
 
-// addPast adds what was found before the finding's first live event.
+// addPast adds what was found before the finding's first counted event.
 func addPast(f *finding.Finding, x Sighting) int64 {
-	var n int64
-	first := f.FirstSeq
+	counted, from := f.Count > 0, f.FirstSeq
+	seen := map[uint64]bool{}
 	for _, seq := range x.Seqs {
-		if first != 0 && seq >= first {
+		if (counted && seq >= from) || seen[seq] {
 			continue
 		}
-		n++
-		if f.FirstSeq == 0 || seq < f.FirstSeq {
+		if (!counted && len(seen) == 0) || seq < f.FirstSeq {
 			f.FirstSeq = seq
 		}
+		seen[seq] = true
 		f.LastSeq = max(f.LastSeq, seq)
 	}
-	if n == 0 {
+	if len(seen) == 0 {
 		return 0
 	}
-	f.Count += n
+	f.Count += int64(len(seen))
 	f.Evidence = evidence(f.Evidence, x.Evidence)
-	if f.FirstSeen.IsZero() || x.First.Before(f.FirstSeen) {
-		f.FirstSeen = x.First
-	}
-	if x.Last.After(f.LastSeen) {
-		f.LastSeen = x.Last
-	}
-	return n
+	widen(f, x.First, x.Last)
+	return int64(len(seen))
 }

@@ -6,14 +6,13 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,19 +22,18 @@ import (
 	"noroshi/identity/join"
 )
 
-// Lives of certificates.
-const (
-	caLife     = 10 * 365 * 24 * time.Hour
-	serverLife = 90 * 24 * time.Hour // made anew at each start
-	nodeLife   = 365 * 24 * time.Hour
-)
+// caLife is how long the authority lasts. Nodes know it by its key, so a new
+// certificate of the same key can follow.
+const caLife = 10 * 365 * 24 * time.Hour
 
-// CA is the platform's certificate authority and the key that signs feeds.
+// CA is the platform's certificate authority and the key that signs feeds. Its
+// folder is the platform's most secret one.
 type CA struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	feed ed25519.PrivateKey
-	now  func() time.Time
+	cert   *x509.Certificate
+	key    *ecdsa.PrivateKey
+	feed   ed25519.PrivateKey
+	now    func() time.Time
+	server *serverCert
 }
 
 // OpenCA opens the authority kept in dir, or makes it there.
@@ -63,42 +61,51 @@ func OpenCA(dir string, now func() time.Time) (*CA, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if b, err = ca.selfSign(); err == nil {
-			err = os.WriteFile(path, b, 0o600)
+			err = join.Keep(path, b)
 		}
 	}
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	if ca.cert, err = join.ParseCert(b); err != nil {
-		return nil, fault.As(fault.Internal, op, err, "the authority's certificate %s cannot be read", path)
+	if ca.cert, err = join.ParseCert(b); err != nil || !ca.key.PublicKey.Equal(ca.cert.PublicKey) {
+		return nil, fault.As(fault.Internal, op, err, "the authority's certificate %s cannot be read, or belongs to another key", path)
 	}
+	ca.server = &serverCert{ca: ca, dir: dir}
 	return ca, nil
 }
 
 func (ca *CA) selfSign() ([]byte, error) {
-	t := ca.template("Noroshi authority", caLife)
+	t, err := ca.template("Noroshi authority", ca.now().Add(caLife))
+	if err != nil {
+		return nil, err
+	}
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &ca.key.PublicKey, ca.key)
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), err
+	return join.CertPEM(der), err
 }
 
-func (ca *CA) template(name string, life time.Duration) *x509.Certificate {
-	serial, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	now := ca.now()
+func (ca *CA) template(name string, notAfter time.Time) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, err
+	}
 	// An hour back: a node's clock may be behind.
-	return &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(life)}
+	return &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name},
+		NotBefore: ca.now().Add(-time.Hour), NotAfter: notAfter}, nil
 }
 
-func (ca *CA) sign(t *x509.Certificate, pub any) ([]byte, error) {
+func (ca *CA) sign(t *x509.Certificate, pub any) (*x509.Certificate, error) {
 	t.KeyUsage = x509.KeyUsageDigitalSignature
-	return x509.CreateCertificate(rand.Reader, t, ca.cert, pub, ca.key)
+	der, err := x509.CreateCertificate(rand.Reader, t, ca.cert, pub, ca.key)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
 }
 
 // PEM is the authority's certificate.
-func (ca *CA) PEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})
-}
+func (ca *CA) PEM() []byte { return join.CertPEM(ca.cert.Raw) }
 
 // Fingerprint is the SHA-256 of the authority's public key, which enrolment
 // tokens carry.
@@ -107,51 +114,66 @@ func (ca *CA) Fingerprint() string { return join.SPKI(ca.cert) }
 // FeedKey signs the frames of feeds.
 func (ca *CA) FeedKey() ed25519.PrivateKey { return ca.feed }
 
-// issueNode signs a node's key.
-func (ca *CA) issueNode(csr *x509.CertificateRequest, node, org ident.ID) (*x509.Certificate, error) {
-	t := ca.template(string(node), nodeLife)
-	t.Subject.Organization = []string{string(org)}
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	der, err := ca.sign(t, csr.PublicKey)
+// FeedPublicKey verifies them.
+func (ca *CA) FeedPublicKey() ed25519.PublicKey {
+	return ed25519.PublicKey(ca.feed[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
+}
+
+// IssueNode signs the key of a certificate request (PEM). Whatever else the
+// request says is not believed: the names are the hub's.
+func (ca *CA) IssueNode(csrPEM string, node, org ident.ID, role string, notAfter time.Time) (*x509.Certificate, error) {
+	csr, err := parseCSR(csrPEM)
 	if err != nil {
 		return nil, err
 	}
-	return x509.ParseCertificate(der)
+	t, err := ca.template(string(node), notAfter)
+	if err != nil {
+		return nil, fault.Wrap("identity.issue", err)
+	}
+	t.Subject.Organization, t.Subject.OrganizationalUnit = []string{string(org)}, []string{role}
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	cert, err := ca.sign(t, csr.PublicKey)
+	return cert, fault.Wrap("identity.issue", err)
 }
 
-// Server makes the hub's TLS configuration for the given host names and
-// addresses. With nodes, clients must show a certificate of this authority.
-func (ca *CA) Server(hosts []string, nodes bool) (*tls.Config, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fault.Wrap("identity.server", err)
+// parseCSR reads a certificate request and checks that its sender has the key.
+func parseCSR(s string) (*x509.CertificateRequest, error) {
+	const op = "identity.csr"
+	block, rest := pem.Decode([]byte(s))
+	if block == nil || block.Type != "CERTIFICATE REQUEST" || len(rest) != 0 {
+		return nil, fault.New(fault.Invalid, op, "the certificate request is not one block of PEM")
 	}
-	t := ca.template("Noroshi hub", serverLife)
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	for _, h := range append(hosts, "localhost", "127.0.0.1", "::1") {
-		if ip := net.ParseIP(h); ip != nil {
-			t.IPAddresses = append(t.IPAddresses, ip)
-		} else if h != "" {
-			t.DNSNames = append(t.DNSNames, h)
+	csr, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		return nil, fault.As(fault.Invalid, op, err, "the certificate request cannot be read")
+	}
+	switch k := csr.PublicKey.(type) {
+	case ed25519.PublicKey:
+	case *ecdsa.PublicKey:
+		if k.Curve != elliptic.P256() {
+			return nil, fault.New(fault.Invalid, op, "the request's key is not on the curve P-256")
 		}
+	default:
+		return nil, fault.New(fault.Invalid, op, "the request's key is neither ECDSA P-256 nor Ed25519")
 	}
-	der, err := ca.sign(t, &key.PublicKey)
-	if err != nil {
-		return nil, fault.Wrap("identity.server", err)
+	if err := csr.CheckSignature(); err != nil {
+		return nil, fault.As(fault.Invalid, op, err, "the certificate request is not signed by its key")
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{{Certificate: [][]byte{der, ca.cert.Raw}, PrivateKey: key}}}
-	if nodes {
-		cfg.ClientAuth = tls.RequireAndVerifyClientCert
-		cfg.ClientCAs = x509.NewCertPool()
-		cfg.ClientCAs.AddCert(ca.cert)
-	}
-	return cfg, nil
+	return csr, nil
 }
 
-// keyFile reads a key, or makes and keeps one for this user alone.
+// keyFile reads a key, or makes and keeps one for this user alone. A key that
+// others on the machine could have read is not used.
 func keyFile(path string, generate func() (crypto.Signer, error)) (crypto.Signer, error) {
-	b, err := os.ReadFile(path)
+	info, err := os.Stat(path)
 	if err == nil {
+		if info.Mode().Perm()&0o077 != 0 {
+			return nil, fmt.Errorf("%s has the rights %s: others may have read it", path, info.Mode())
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
 		return join.ParseKey(b)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -165,5 +187,5 @@ func keyFile(path string, generate func() (crypto.Signer, error)) (crypto.Signer
 	if err != nil {
 		return nil, err
 	}
-	return k, os.WriteFile(path, p, 0o600)
+	return k, join.Keep(path, p)
 }

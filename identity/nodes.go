@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"crypto/x509"
-	"encoding/pem"
 	"sync"
 	"time"
 
@@ -31,16 +30,16 @@ const (
 
 // Node is a machine that joined.
 type Node struct {
-	ID       ident.ID
-	Org      ident.ID
-	Role     string
-	Name     string
-	SPKI     string
-	State    NodeState
-	Enrolled time.Time
-	NotAfter time.Time
-	CutAt    time.Time
-	CutWhy   string
+	ID       ident.ID  `json:"id"`
+	Org      ident.ID  `json:"org"`
+	Role     string    `json:"role"`
+	Name     string    `json:"name"`
+	SPKI     string    `json:"spki_sha256"`
+	State    NodeState `json:"state"`
+	Enrolled time.Time `json:"enrolled_at"`
+	NotAfter time.Time `json:"not_after"`
+	CutAt    time.Time `json:"cut_at,omitzero"`
+	CutWhy   string    `json:"cut_why,omitempty"`
 }
 
 // Hub is what a token and an enrolment tell a node of the hub.
@@ -50,161 +49,136 @@ type Hub struct {
 	Feeds func(org ident.ID) []string
 }
 
-// Nodes keeps the nodes and admits them.
+// Nodes keeps the nodes and admits them. The bus asks at every connection, so
+// they stand in memory too.
 type Nodes struct {
 	d   Deps
 	ca  *CA
 	hub Hub
-	// OnCut is called after a node was cut off, so that the bus disconnects it.
+	// OnCut is called after a node was cut off, so that the bus disconnects it at
+	// once. It is set before anything is served.
 	OnCut func(node ident.ID)
 
 	mu     sync.RWMutex
 	bySPKI map[string]Node
 }
 
+const nodeColumns = `SELECT id, org, role, name, spki_sha256, state, enrolled_at, not_after, cut_at, cut_why FROM node`
+
+func scanNode(scan func(...any) error) (Node, error) {
+	var x Node
+	var enrolled, notAfter, cut int64
+	err := scan(&x.ID, &x.Org, &x.Role, &x.Name, &x.SPKI, &x.State, &enrolled, &notAfter, &cut, &x.CutWhy)
+	x.Enrolled, x.NotAfter, x.CutAt = ledger.Time(enrolled), ledger.Time(notAfter), ledger.Time(cut)
+	return x, err
+}
+
 // OpenNodes reads the nodes.
 func OpenNodes(ctx context.Context, d Deps, ca *CA, hub Hub) (*Nodes, error) {
 	n := &Nodes{d: d, ca: ca, hub: hub, OnCut: func(ident.ID) {}, bySPKI: map[string]Node{}}
-	err := d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, `SELECT id, org, role, name, spki, state, enrolled, not_after, cut, cut_why FROM node`)
-		return ledger.Each(rows, err, func(scan func(...any) error) error {
-			var x Node
-			var enrolled, notAfter, cut int64
-			if err := scan(&x.ID, &x.Org, &x.Role, &x.Name, &x.SPKI, &x.State, &enrolled, &notAfter, &cut, &x.CutWhy); err != nil {
-				return err
-			}
-			x.Enrolled, x.NotAfter, x.CutAt = ledger.Time(enrolled), ledger.Time(notAfter), ledger.Time(cut)
-			n.bySPKI[x.SPKI] = x
-			return nil
-		})
-	})
-	return n, fault.Wrap("identity.nodes", err)
+	list, err := n.query(ctx, nodeColumns)
+	if err != nil {
+		return nil, fault.Wrap("identity.nodes", err)
+	}
+	for _, x := range list {
+		n.bySPKI[x.SPKI] = x
+	}
+	return n, nil
 }
 
-// Admit tells whose certificate this is. The bus verified its chain.
-func (n *Nodes) Admit(cert *x509.Certificate) (Node, error) {
+func (n *Nodes) query(ctx context.Context, query string, args ...any) (list []Node, err error) {
+	err = n.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		rows, err := q.Query(ctx, query, args...)
+		return ledger.Each(rows, err, func(scan func(...any) error) error {
+			x, err := scanNode(scan)
+			list = append(list, x)
+			return err
+		})
+	})
+	return list, err
+}
+
+// LookupSPKI finds a node by the fingerprint of its key; join.SPKI makes it.
+// Only a node that joined at another hub of the platform is asked of the ledger.
+func (n *Nodes) LookupSPKI(ctx context.Context, fingerprint string) (Node, error) {
+	const op = "identity.lookup"
 	n.mu.RLock()
-	x, ok := n.bySPKI[join.SPKI(cert)]
+	x, ok := n.bySPKI[fingerprint]
 	n.mu.RUnlock()
+	if ok {
+		return x, nil
+	}
+	list, err := n.query(ctx, nodeColumns+` WHERE spki_sha256 = ?`, fingerprint)
+	if err != nil {
+		return Node{}, fault.As(fault.Unavailable, op, err, "the ledger is away")
+	}
+	if len(list) == 0 {
+		return Node{}, fault.New(fault.NotFound, op, "the key belongs to no node that joined here")
+	}
+	return n.learn(list[0]), nil
+}
+
+// learn takes over what the ledger said of a node, unless this hub knows it by
+// now: it may have cut the node off while the ledger was asked.
+func (n *Nodes) learn(x Node) Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if known, ok := n.bySPKI[x.SPKI]; ok {
+		return known
+	}
+	n.bySPKI[x.SPKI] = x
+	return x
+}
+
+// Admit tells whose certificate this is, if it may connect. The TLS handshake
+// has verified its chain.
+func (n *Nodes) Admit(ctx context.Context, cert *x509.Certificate) (Node, error) {
+	const op = "identity.admit"
+	x, err := n.LookupSPKI(ctx, join.SPKI(cert))
 	switch {
-	case !ok:
-		return Node{}, fault.New(fault.Unauthenticated, "identity.admit", "the certificate belongs to no node that joined here")
+	case fault.KindOf(err) == fault.NotFound:
+		return Node{}, fault.As(fault.Unauthenticated, op, err, "the certificate belongs to no node that joined here")
+	case err != nil:
+		return Node{}, err
 	case x.State != NodeActive:
-		return Node{}, fault.New(fault.Denied, "identity.admit", "the node %s was cut off: %s", x.ID, x.CutWhy)
+		return Node{}, fault.New(fault.Denied, op, "the node %s was cut off: %s", x.ID, x.CutWhy)
 	case n.d.Now().After(x.NotAfter):
-		return Node{}, fault.New(fault.Denied, "identity.admit", "the certificate of the node %s has expired", x.ID)
+		return Node{}, fault.New(fault.Denied, op, "the certificate of the node %s has expired", x.ID)
 	}
 	return x, nil
 }
 
-// List returns the nodes of the organisations in scope.
-func (n *Nodes) List(s access.Scope) []Node {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	var out []Node
-	for _, x := range n.bySPKI {
-		if s.Allows(x.Org) {
-			out = append(out, x)
-		}
-	}
-	return out
+// List returns the nodes of the organisations in scope, oldest first.
+func (n *Nodes) List(ctx context.Context, s access.Scope) ([]Node, error) {
+	in, args := ledger.In(s.Orgs())
+	list, err := n.query(ctx, nodeColumns+` WHERE org IN `+in+` ORDER BY id`, args...)
+	return list, fault.Wrap("identity.list", err)
 }
 
-// MaxTokenLife bounds how long a token may wait to be used.
-const MaxTokenLife = 24 * time.Hour
+const maxWhy = 1000 // bytes
 
-// NewToken makes a token with which one node joins an organisation once.
-func (n *Nodes) NewToken(ctx context.Context, s access.Scope, org ident.ID, role string, life time.Duration) (string, time.Time, error) {
-	const op = "identity.token"
-	if !s.Allows(org) {
-		return "", time.Time{}, fault.New(fault.NotFound, op, "there is no such organisation here")
-	}
-	if role != Sensor && role != Resolver {
-		return "", time.Time{}, fault.New(fault.Invalid, op, "%q is not a role of a node (sensor, resolver)", role)
-	}
-	if life <= 0 || life > MaxTokenLife {
-		return "", time.Time{}, fault.New(fault.Invalid, op, "a token may wait for at most %s", MaxTokenLife)
-	}
-	secret, hash, err := newSecret()
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	expires := n.d.Now().Add(life)
-	err = n.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO enrol_token (hash, org, role, made_by, expires, used) VALUES (?,?,?,?,?,0)`,
-			hash, string(org), role, s.Actor(), ledger.Micros(expires)); err != nil {
-			return err
-		}
-		return tx.Record(ctx, "enrol_token", ident.ID(hash[:16]), org, "made", map[string]any{"role": role, "expires": expires})
-	})
-	return join.Token{Hub: n.hub.Enrol, CA: n.ca.Fingerprint(), Secret: secret}.String(), expires, fault.Wrap(op, err)
-}
-
-// Redeem turns a token's secret and a certificate request into a node. A secret
-// works once: the row is marked in the same transaction that makes the node.
-func (n *Nodes) Redeem(ctx context.Context, r join.Request) (*join.Enrolment, error) {
-	const op = "identity.redeem"
-	csr, err := parseCSR(r.CSR)
-	if err != nil {
-		return nil, err
-	}
-	if r.Name == "" || len(r.Name) > 200 {
-		return nil, fault.New(fault.Invalid, op, "the node's name is missing or longer than 200 bytes")
-	}
-	x := Node{ID: n.d.Ident.New(ident.Node), Name: r.Name, State: NodeActive, Enrolled: n.d.Now()}
-	var cert *x509.Certificate
-	err = n.d.DB.Write(ctx, "node:"+string(x.ID), func(tx *ledger.Tx) error {
-		now := ledger.Micros(n.d.Now())
-		hash := hashOf(r.Secret)
-		res, err := tx.Exec(ctx, `UPDATE enrol_token SET used = ? WHERE hash = ? AND used = 0 AND expires > ?`, now, hash, now)
-		if err := ledger.Changed(res, err); err != nil {
-			return fault.New(fault.Denied, op, "the token is unknown, was used before, or has expired")
-		}
-		if err := tx.QueryRow(ctx, `SELECT org, role FROM enrol_token WHERE hash = ?`, hash).Scan(&x.Org, &x.Role); err != nil {
-			return err
-		}
-		if cert, err = n.ca.issueNode(csr, x.ID, x.Org); err != nil {
-			return err
-		}
-		x.SPKI, x.NotAfter = join.SPKI(cert), cert.NotAfter
-		if _, err := tx.Exec(ctx, `INSERT INTO node (id, org, role, name, spki, state, enrolled, not_after, cut, cut_why) VALUES (?,?,?,?,?,?,?,?,0,'')`,
-			string(x.ID), string(x.Org), x.Role, x.Name, x.SPKI, string(x.State), ledger.Micros(x.Enrolled), ledger.Micros(x.NotAfter)); err != nil {
-			return err
-		}
-		return tx.Record(ctx, "node", x.ID, x.Org, "enrolled", x)
-	})
-	if err != nil {
-		return nil, fault.Wrap(op, err)
-	}
-	n.mu.Lock()
-	n.bySPKI[x.SPKI] = x
-	n.mu.Unlock()
-	return &join.Enrolment{Node: x.ID, Org: x.Org, Role: x.Role, Name: x.Name, NotAfter: x.NotAfter,
-		Cert: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})), CA: string(n.ca.PEM()),
-		Bus: n.hub.Bus, Feeds: n.hub.Feeds(x.Org), FeedKey: publicOf(n.ca.FeedKey())}, nil
-}
-
-// Cut ends a node's right to connect, at once.
+// Cut ends a node's right to connect, at once and for ever. A node outside the
+// scope is as unknown as one that never was.
 func (n *Nodes) Cut(ctx context.Context, s access.Scope, id ident.ID, why string) error {
 	const op = "identity.cut"
-	if why == "" || len(why) > 1000 {
-		return fault.New(fault.Invalid, op, "say why the node is cut off, in at most 1,000 bytes")
+	if why == "" || len(why) > maxWhy {
+		return fault.New(fault.Invalid, op, "say why the node is cut off, in at most %d bytes", maxWhy)
 	}
-	n.mu.RLock()
 	var x Node
-	for _, y := range n.bySPKI {
-		if y.ID == id && s.Allows(y.Org) {
-			x = y
+	err := n.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) (err error) {
+		x, err = scanNode(tx.QueryRow(ctx, nodeColumns+` WHERE id = ?`, id).Scan)
+		if ledger.NoRows(err) || err == nil && !s.Allows(x.Org) {
+			return fault.New(fault.NotFound, op, "there is no such node here")
 		}
-	}
-	n.mu.RUnlock()
-	if x.ID == "" {
-		return fault.New(fault.NotFound, op, "there is no such node here")
-	}
-	x.State, x.CutAt, x.CutWhy = NodeCut, n.d.Now(), why
-	err := n.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error {
-		if err := ledger.Changed(tx.Exec(ctx, `UPDATE node SET state = 'cut', cut = ?, cut_why = ? WHERE id = ? AND state = 'active'`,
-			ledger.Micros(x.CutAt), why, string(id))); err != nil {
+		if err != nil {
+			return err
+		}
+		if x.State != NodeActive {
+			return fault.New(fault.Conflict, op, "the node was cut off before: %s", x.CutWhy)
+		}
+		x.State, x.CutAt, x.CutWhy = NodeCut, n.d.Now(), why
+		if _, err := tx.Exec(ctx, `UPDATE node SET state = ?, cut_at = ?, cut_why = ? WHERE id = ?`,
+			x.State, ledger.Micros(x.CutAt), why, id); err != nil {
 			return err
 		}
 		return tx.Record(ctx, "node", id, x.Org, "cut", x)

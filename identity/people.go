@@ -3,7 +3,8 @@ package identity
 import (
 	"context"
 	"encoding/json"
-	"time"
+	"slices"
+	"strings"
 
 	"noroshi/access"
 	"noroshi/fault"
@@ -11,116 +12,80 @@ import (
 	"noroshi/ledger"
 )
 
-// Lives of links and sessions.
-const (
-	LinkLife    = 15 * time.Minute
-	SessionLife = 12 * time.Hour
-)
-
-// People keeps the people, their sign-in links and their sessions.
+// People keeps the people and what they may do where.
 type People struct{ d Deps }
 
 // NewPeople makes the store.
 func NewPeople(d Deps) *People { return &People{d} }
 
-// Administrator returns the person of that name with the administrator's role
-// at the root, made when missing: whoever starts the platform on the machine.
+// administratorKey is the setting that names the first administrator.
+const administratorKey = "people.administrator"
+
+// Administrator returns the platform's first person, who has the
+// administrator's role at the root: whoever starts the platform on the machine.
+// At the first run they are made.
 func (p *People) Administrator(ctx context.Context, root ident.ID) (access.Principal, error) {
-	const name = "Administrator"
-	who := access.Principal{Name: name, Roles: map[ident.ID][]string{root: {access.Administrator}}}
+	var who access.Principal
 	err := p.d.DB.Write(ctx, "hub:start", func(tx *ledger.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT id FROM person WHERE name = ?`, name).Scan(&who.ID)
-		if err == nil || !ledger.NoRows(err) {
+		var id ident.ID
+		err := tx.QueryRow(ctx, `SELECT value FROM setting WHERE key = ?`, administratorKey).Scan(&id)
+		if err == nil {
+			who, err = readPerson(ctx, tx, id)
 			return err
 		}
-		who.ID = p.d.Ident.New(ident.Person)
-		if _, err := tx.Exec(ctx, `INSERT INTO person (id, name, roles) VALUES (?,?,?)`, string(who.ID), name, ledger.JSON(who.Roles)); err != nil {
+		if !ledger.NoRows(err) {
 			return err
 		}
-		return tx.Record(ctx, "person", who.ID, root, "made", who)
+		who = access.Principal{ID: p.d.Ident.New(ident.Person), Name: "administrator", Roles: map[ident.ID][]string{root: {access.Administrator}}}
+		if _, err := tx.Exec(ctx, `INSERT INTO setting (key, value) VALUES (?,?)`, administratorKey, who.ID); err != nil {
+			return err
+		}
+		return insertPerson(ctx, tx, who)
 	})
 	return who, fault.Wrap("identity.administrator", err)
 }
 
-// NewLink makes the secret of a sign-in link for a person. It works once.
-func (p *People) NewLink(ctx context.Context, person ident.ID) (string, error) {
-	secret, hash, err := newSecret()
-	if err != nil {
-		return "", err
+// Add makes a person with roles, each at an organisation of the scope, which is
+// that of access.ManageOrganisations: only who may do everything there may
+// give a role there.
+func (p *People) Add(ctx context.Context, s access.Scope, name string, roles map[ident.ID][]string) (access.Principal, error) {
+	const op = "identity.add_person"
+	who := access.Principal{Name: strings.TrimSpace(name), Roles: roles}
+	if who.Name == "" || len(who.Name) > maxName {
+		return who, fault.New(fault.Invalid, op, "the person's name is missing or longer than %d bytes", maxName)
 	}
-	err = p.d.DB.Write(ctx, "hub:link", func(tx *ledger.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO sign_in_link (hash, person, expires, used) VALUES (?,?,?,0)`,
-			hash, string(person), ledger.Micros(p.d.Now().Add(LinkLife))); err != nil {
-			return err
+	known := []string{access.Viewer, access.Analyst, access.Operator, access.Administrator}
+	for at, held := range roles {
+		if !s.Allows(at) {
+			return who, fault.New(fault.NotFound, op, "there is no organisation %s here", at)
 		}
-		return tx.Record(ctx, "person", person, "", "link made", nil)
-	})
-	return secret, fault.Wrap("identity.link", err)
+		for _, r := range held {
+			if !slices.Contains(known, r) {
+				return who, fault.New(fault.Invalid, op, "%q is not a role (%s)", r, strings.Join(known, ", "))
+			}
+		}
+	}
+	who.ID = p.d.Ident.New(ident.Person)
+	err := p.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error { return insertPerson(ctx, tx, who) })
+	return who, fault.Wrap(op, err)
 }
 
-// SignIn turns a link's secret into a session's.
-func (p *People) SignIn(ctx context.Context, link string) (string, access.Principal, error) {
-	const op = "identity.sign_in"
-	secret, hash, err := newSecret()
-	if err != nil {
-		return "", access.Principal{}, err
+func insertPerson(ctx context.Context, tx *ledger.Tx, who access.Principal) error {
+	if _, err := tx.Exec(ctx, `INSERT INTO person (id, name, roles) VALUES (?,?,?)`, who.ID, who.Name, ledger.JSON(who.Roles)); err != nil {
+		return err
 	}
-	var who access.Principal
-	err = p.d.DB.Write(ctx, "hub:sign-in", func(tx *ledger.Tx) error {
-		now := p.d.Now()
-		res, err := tx.Exec(ctx, `UPDATE sign_in_link SET used = ? WHERE hash = ? AND used = 0 AND expires > ?`, ledger.Micros(now), hashOf(link), ledger.Micros(now))
-		if err := ledger.Changed(res, err); err != nil {
-			return fault.New(fault.Unauthenticated, op, "the link is unknown, was used before, or has expired; 'noroshi hub link' prints a new one")
-		}
-		var person string
-		if err := tx.QueryRow(ctx, `SELECT person FROM sign_in_link WHERE hash = ?`, hashOf(link)).Scan(&person); err != nil {
-			return err
-		}
-		if who, err = readPerson(ctx, tx, person); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `DELETE FROM session WHERE expires < ?`, ledger.Micros(now)); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `INSERT INTO session (hash, person, expires) VALUES (?,?,?)`, hash, person, ledger.Micros(now.Add(SessionLife))); err != nil {
-			return err
-		}
-		return tx.Record(ctx, "person", who.ID, "", "signed in", nil)
-	})
-	return secret, who, fault.Wrap(op, err)
+	return tx.Record(ctx, "person", who.ID, "", "made", map[string]any{"name": who.Name, "roles": who.Roles})
 }
 
-func readPerson(ctx context.Context, q ledger.Queryer, id string) (access.Principal, error) {
-	who := access.Principal{ID: ident.ID(id)}
+func readPerson(ctx context.Context, q ledger.Queryer, id ident.ID) (access.Principal, error) {
+	who := access.Principal{ID: id}
 	var roles string
-	if err := q.QueryRow(ctx, `SELECT name, roles FROM person WHERE id = ?`, id).Scan(&who.Name, &roles); err != nil {
+	err := q.QueryRow(ctx, `SELECT name, roles FROM person WHERE id = ?`, id).Scan(&who.Name, &roles)
+	if ledger.NoRows(err) {
+		return who, fault.New(fault.NotFound, "identity.person", "there is no such person")
+	}
+	if err != nil {
 		return who, err
 	}
 	return who, json.Unmarshal([]byte(roles), &who.Roles)
-}
-
-// Session returns who a session's secret belongs to.
-func (p *People) Session(ctx context.Context, secret string) (access.Principal, error) {
-	var who access.Principal
-	err := p.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		var person string
-		err := q.QueryRow(ctx, `SELECT person FROM session WHERE hash = ? AND expires > ?`, hashOf(secret), ledger.Micros(p.d.Now())).Scan(&person)
-		if ledger.NoRows(err) {
-			return fault.New(fault.Unauthenticated, "identity.session", "the session has ended; sign in again")
-		}
-		if err == nil {
-			who, err = readPerson(ctx, q, person)
-		}
-		return err
-	})
-	return who, fault.Wrap("identity.session", err)
-}
-
-// SignOut ends a session. An unknown one is no error.
-func (p *People) SignOut(ctx context.Context, secret string) error {
-	err := p.d.DB.Write(ctx, "hub:sign-out", func(tx *ledger.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM session WHERE hash = ?`, hashOf(secret))
-		return err
-	})
-	return fault.Wrap("identity.sign_out", err)
 }

@@ -3,26 +3,39 @@
 // its handle: Read for looking, Write for one transaction, Record for the
 // history line that every change leaves. It knows no stage; the numbered
 // migrations of all stages stand in migrations/, each file named after its
-// stage.
+// stage. It is not a store of observations: eventstore is.
 //
-// Queries use ? placeholders and what both engines understand: times are BIGINT
-// microseconds, JSON is bound as text, lists are child tables, a version column
-// guards against a lost update (UPDATE … WHERE id = ? AND version = ?).
+// Both engines give the same promise: what Read sees is one moment, and Writes
+// happen as if one after the other. PostgreSQL keeps it by refusing a
+// transaction that another one overtook; Write then runs it again.
+//
+// Queries use ? placeholders and only what both engines understand: times are
+// BIGINT microseconds (Micros, Time), JSON is bound as text (JSON), truth is 0
+// or 1, lists are child tables, several identifiers are asked for with In. A
+// record that a person edits carries a version, so that nobody overwrites what
+// they have not seen:
+//
+//	err := ledger.Changed(tx.Exec(ctx, `UPDATE thing SET name = ?, version = version + 1
+//	    WHERE id = ? AND version = ?`, name, id, seen)) // fault.Conflict when it changed meanwhile
 package ledger
 
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"noroshi/fault"
-	"noroshi/ident"
 	"noroshi/ledger/postgres"
 	"noroshi/ledger/sqlite"
+)
+
+// The names of the engines, as Engine returns them and migrations use them.
+const (
+	sqliteEngine   = "sqlite"
+	postgresEngine = "postgres"
 )
 
 // DB is the ledger.
@@ -40,10 +53,13 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	db := &DB{now: time.Now}
 	var err error
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		db.engine, db.transient = "sqlite", sqlite.Transient
+		if path == "" || path == ":memory:" {
+			return nil, fault.New(fault.Invalid, op, "the ledger's address lacks a file: sqlite:/path/file.db")
+		}
+		db.engine, db.transient = sqliteEngine, sqlite.Transient
 		db.read, db.write, err = sqlite.Open(path)
 	} else if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
-		db.engine, db.transient = "postgres", postgres.Transient
+		db.engine, db.transient = postgresEngine, postgres.Transient
 		db.write, err = postgres.Open(ctx, url)
 		db.read = db.write
 	} else {
@@ -60,9 +76,10 @@ func Open(ctx context.Context, url string) (*DB, error) {
 
 // Close closes the ledger.
 func (db *DB) Close() error {
-	err := db.write.Close()
+	err := db.read.Close()
 	if db.read != db.write {
-		err = errors.Join(err, db.read.Close())
+		// The writer goes last: it may move SQLite's log into its file, readers may not.
+		err = errors.Join(err, db.write.Close())
 	}
 	return fault.Wrap("ledger.close", err)
 }
@@ -70,125 +87,64 @@ func (db *DB) Close() error {
 // Engine is "sqlite" or "postgres".
 func (db *DB) Engine() string { return db.engine }
 
-// Queryer reads. A query's placeholders are ?.
-type Queryer interface {
-	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRow(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-type queryer struct {
-	q interface {
-		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-	}
-	postgres bool
-}
-
-func (q queryer) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return q.q.QueryContext(ctx, rebind(q.postgres, query), args...)
-}
-
-func (q queryer) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return q.q.QueryRowContext(ctx, rebind(q.postgres, query), args...)
-}
-
-// Read runs fn on one snapshot.
+// Read runs fn on one moment of the ledger. A Read or Write inside fn is
+// another transaction, which does not see what this one sees.
 func (db *DB) Read(ctx context.Context, fn func(q Queryer) error) error {
-	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: db.engine == "postgres"})
+	var opts *sql.TxOptions
+	if db.engine == postgresEngine {
+		opts = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	tx, err := db.read.BeginTx(ctx, opts)
 	if err != nil {
 		return fault.As(fault.Unavailable, "ledger.read", err, "the ledger is away")
 	}
 	defer func() { _ = tx.Rollback() }() // Nothing was written.
-	return fn(queryer{tx, db.engine == "postgres"})
+	return fn(db.queryer(tx))
 }
 
-// Tx is one transaction.
-type Tx struct {
-	queryer
-	tx    *sql.Tx
-	actor string
-	at    time.Time
-}
-
-// Exec changes rows. Text that one of the engines would refuse is refused on both.
-func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	for _, a := range args {
-		if s, ok := a.(string); ok && (!utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0) {
-			return nil, fault.New(fault.Invalid, "ledger.exec", "a text holds a NUL character or is not UTF-8")
-		}
-	}
-	return tx.tx.ExecContext(ctx, rebind(tx.postgres, query), args...)
-}
-
-// Actor is who changes.
-func (tx *Tx) Actor() string { return tx.actor }
-
-// Record writes the history line of a change: what became of the record.
-func (tx *Tx) Record(ctx context.Context, kind string, id, org ident.ID, action string, state any) error {
-	b, err := json.Marshal(state)
-	if err != nil {
-		return fault.Wrap("ledger.record", err)
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO history (at, actor, kind, id, org, action, state) VALUES (?,?,?,?,?,?,?)`,
-		Micros(tx.at), tx.actor, kind, string(id), string(org), action, string(b))
-	return fault.Wrap("ledger.record", err)
-}
-
-const attempts = 8
+// How often a transaction is run, and how long it waits at most between.
+const (
+	attempts = 30
+	maxPause = 100 * time.Millisecond
+)
 
 // Write runs fn in one transaction as an actor ("person:…", "hub:…"). When the
-// engine asks for it, fn runs again: it must have no effect but through tx.
+// engine asks for it, fn runs again: it must have no effect but through tx, and
+// must set what it returns to its caller anew each time. A Write inside fn
+// would wait for itself.
 func (db *DB) Write(ctx context.Context, actor string, fn func(tx *Tx) error) error {
 	for try := 1; ; try++ {
-		err := db.once(ctx, actor, fn)
-		if err == nil || try == attempts || !db.transient(err) {
+		again, err := db.once(ctx, actor, fn)
+		if !again {
 			return err
 		}
+		if try == attempts {
+			return fault.As(fault.Unavailable, "ledger.write", err, "too many changes at once; try again")
+		}
+		pause := min(time.Duration(try)*2*time.Millisecond, maxPause)
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(time.Duration(try) * 5 * time.Millisecond):
+		case <-time.After(pause/2 + rand.N(pause)): // Two that met must not meet again.
 		}
 	}
 }
 
-func (db *DB) once(ctx context.Context, actor string, fn func(tx *Tx) error) error {
-	tx, err := db.write.BeginTx(ctx, nil)
+// once runs fn once; again tells that the transaction was overtaken.
+func (db *DB) once(ctx context.Context, actor string, fn func(tx *Tx) error) (again bool, err error) {
+	var opts *sql.TxOptions
+	if db.engine == postgresEngine {
+		opts = &sql.TxOptions{Isolation: sql.LevelSerializable}
+	}
+	t, err := db.write.BeginTx(ctx, opts)
 	if err != nil {
-		return fault.As(fault.Unavailable, "ledger.write", err, "the ledger is away")
+		return db.transient(err), fault.As(fault.Unavailable, "ledger.write", err, "the ledger is away")
 	}
-	defer func() { _ = tx.Rollback() }() // After a commit it does nothing.
-	if err := fn(&Tx{queryer{tx, db.engine == "postgres"}, tx, actor, db.now()}); err != nil {
-		return err
+	defer func() { _ = t.Rollback() }() // After a commit it does nothing.
+	tx := &Tx{queryer: db.queryer(t), tx: t, actor: actor, at: db.now()}
+	if err := fn(tx); err != nil {
+		return *tx.overtaken || db.transient(err), err
 	}
-	return fault.Wrap("ledger.commit", tx.Commit())
-}
-
-// Change is one line of history.
-type Change struct {
-	Seq    int64           `json:"seq"`
-	At     time.Time       `json:"at"`
-	Actor  string          `json:"actor"`
-	Action string          `json:"action"`
-	State  json.RawMessage `json:"state"`
-}
-
-// History returns the changes of a record, oldest first.
-func (db *DB) History(ctx context.Context, kind string, id ident.ID) ([]Change, error) {
-	var out []Change
-	err := db.Read(ctx, func(q Queryer) error {
-		rows, err := q.Query(ctx, `SELECT seq, at, actor, action, state FROM history WHERE kind = ? AND id = ? ORDER BY seq`, kind, string(id))
-		return Each(rows, err, func(scan func(...any) error) error {
-			var c Change
-			var at int64
-			var state string
-			if err := scan(&c.Seq, &at, &c.Actor, &c.Action, &state); err != nil {
-				return err
-			}
-			c.At, c.State = Time(at), json.RawMessage(state)
-			out = append(out, c)
-			return nil
-		})
-	})
-	return out, fault.Wrap("ledger.history", err)
+	err = t.Commit()
+	return err != nil && (*tx.overtaken || db.transient(err)), fault.Wrap("ledger.commit", err)
 }

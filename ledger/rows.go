@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -51,8 +50,8 @@ func Each(rows *sql.Rows, err error, fn func(scan func(...any) error) error) err
 	return rows.Err()
 }
 
-// In returns "(?,?,?)" and the arguments for a list. An empty list gives a list
-// that nothing is in.
+// In returns "(?,?,?)" and the arguments for a list, to follow IN. An empty list
+// gives a list that nothing is in.
 func In[T ~string](list []T) (string, []any) {
 	if len(list) == 0 {
 		return "(NULL)", nil
@@ -80,30 +79,6 @@ func Changed(r sql.Result, err error) error {
 		return err
 	}
 	return fault.New(fault.Conflict, "ledger.update", "the record was changed by somebody else meanwhile; read it again")
-}
-
-// rebind turns ? into $1, $2, … for PostgreSQL, outside quoted text.
-func rebind(postgres bool, query string) string {
-	if !postgres || !strings.Contains(query, "?") {
-		return query
-	}
-	var b strings.Builder
-	n := 0
-	quoted := false
-	for i := range len(query) {
-		switch c := query[i]; {
-		case c == '\'':
-			quoted = !quoted
-			b.WriteByte(c)
-		case c == '?' && !quoted:
-			n++
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(n))
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 // NoRows tells whether a query for one row found none.

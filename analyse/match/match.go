@@ -18,7 +18,8 @@ import (
 	"noroshi/observable"
 )
 
-// Set is the live indicators. Many may ask at once.
+// Set is the live indicators. Many may ask at once; a change costs the same
+// however many there are, which a copy for each change would not.
 type Set struct {
 	mu       sync.RWMutex
 	exact    map[observable.Observable][]*indicator.Indicator // names, hashes, URLs, single addresses
@@ -56,6 +57,20 @@ func (s *Set) Put(ind indicator.Indicator) {
 		return
 	}
 	s.exact[ind.Observable] = append(s.exact[ind.Observable], &ind)
+}
+
+// Load puts many: what intel has when the platform starts.
+func (s *Set) Load(all []indicator.Indicator) {
+	for _, ind := range all {
+		s.Put(ind)
+	}
+}
+
+// Remove takes an indicator out.
+func (s *Set) Remove(id ident.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(id)
 }
 
 // remove takes an indicator out; the caller holds the lock.

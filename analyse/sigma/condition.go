@@ -34,11 +34,19 @@ func (e not) eval(m *matcher) bool {
 	return !ok
 }
 
-func (e and) eval(m *matcher) bool { return e.a.eval(m) && e.b.eval(m) }
-func (e or) eval(m *matcher) bool  { return e.a.eval(m) || e.b.eval(m) }
+func (e and) eval(m *matcher) bool {
+	kept := len(m.evidence)
+	if e.a.eval(m) && e.b.eval(m) {
+		return true
+	}
+	m.evidence = m.evidence[:kept] // What matched only in part is none either.
+	return false
+}
+
+func (e or) eval(m *matcher) bool { return e.a.eval(m) || e.b.eval(m) }
 
 func (e few) eval(m *matcher) bool {
-	n := 0
+	kept, n := len(m.evidence), 0
 	for _, name := range e.names {
 		if m.rule.searches[name].match(m) {
 			n++
@@ -47,7 +55,8 @@ func (e few) eval(m *matcher) bool {
 			return true
 		}
 	}
-	return n >= e.n
+	m.evidence = m.evidence[:kept]
+	return false
 }
 
 var token = regexp.MustCompile(`\s*(\(|\)|[^\s()]+)`)
@@ -113,7 +122,9 @@ func (p *parser) and() (expr, error) {
 }
 
 func (p *parser) unary() (expr, error) {
-	if p.depth++; p.depth > maxDepth*8 {
+	p.depth++
+	defer func() { p.depth-- }()
+	if p.depth > maxDepth {
 		return nil, fault.New(fault.TooLarge, "sigma.condition", "the condition is nested too deep")
 	}
 	switch {
@@ -169,6 +180,9 @@ func (p *parser) of(count string) (expr, error) {
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 1 {
 		return nil, fault.New(fault.Invalid, "sigma.condition", "%q is not a count (1, 2, …, all)", count)
+	}
+	if n > len(names) {
+		return nil, fault.New(fault.Invalid, "sigma.condition", "there are only %d of %q, never %d", len(names), what, n)
 	}
 	return few{n, names}, nil
 }

@@ -43,6 +43,9 @@ func (r *Rule) compile(n *yaml.Node) error {
 	if n.Kind != yaml.MappingNode {
 		return fault.New(fault.Invalid, op, "a rule needs a detection with a condition")
 	}
+	if err := distinct(n); err != nil {
+		return err
+	}
 	r.searches = map[string]search{}
 	c := &compiler{}
 	var conditions *yaml.Node
@@ -54,7 +57,7 @@ func (r *Rule) compile(n *yaml.Node) error {
 		case "timeframe":
 			return fault.New(fault.Invalid, op, "timeframe needs a correlation, which is not evaluated yet").At("line %d", n.Content[i].Line)
 		default:
-			s, err := c.search(body)
+			s, err := c.search(body, 0)
 			if err != nil {
 				return err
 			}
@@ -64,16 +67,38 @@ func (r *Rule) compile(n *yaml.Node) error {
 	if conditions == nil || len(r.searches) == 0 {
 		return fault.New(fault.Invalid, op, "the detection has no condition or nothing to search for")
 	}
-	list := []*yaml.Node{conditions}
-	if conditions.Kind == yaml.SequenceNode {
-		list = conditions.Content
+	return r.conditionsOf(conditions)
+}
+
+func (r *Rule) conditionsOf(n *yaml.Node) error {
+	const op = "sigma.detection"
+	list := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		list = n.Content
+	}
+	if len(list) == 0 || len(list) > maxConditions {
+		return fault.New(fault.Invalid, op, "a rule has 1 to %d conditions", maxConditions).At("line %d", n.Line)
 	}
 	for _, l := range list {
 		e, err := parseCondition(l.Value, r.searches)
 		if err != nil {
-			return fault.As(fault.Invalid, op, err, "%s", fault.PublicOf(err)).At("line %d", l.Line)
+			return fault.As(fault.KindOf(err), op, err, "%s", fault.PublicOf(err)).At("line %d", l.Line)
 		}
 		r.conditions = append(r.conditions, e)
+	}
+	return nil
+}
+
+// distinct refuses a map in which a key stands twice: YAML forbids it, and one
+// of the two would be lost.
+func distinct(n *yaml.Node) error {
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k := n.Content[i]
+		if seen[k.Value] {
+			return fault.New(fault.Invalid, "sigma.detection", "%q stands twice", k.Value).At("line %d", k.Line)
+		}
+		seen[k.Value] = true
 	}
 	return nil
 }
@@ -81,28 +106,48 @@ func (r *Rule) compile(n *yaml.Node) error {
 // compiler counts what it makes, so that a rule cannot explode.
 type compiler struct{ atoms int }
 
-func (c *compiler) search(n *yaml.Node) (search, error) {
+func (c *compiler) count(n int) error {
+	if c.atoms += n; c.atoms > maxAtoms {
+		return fault.New(fault.TooLarge, "sigma.item", "the rule makes more than %d comparisons", maxAtoms)
+	}
+	return nil
+}
+
+func (c *compiler) search(n *yaml.Node, depth int) (search, error) {
+	const op = "sigma.search"
+	if depth > maxDepth {
+		return nil, fault.New(fault.TooLarge, op, "lists are nested deeper than %d", maxDepth).At("line %d", n.Line)
+	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		return c.fields(n)
 	case yaml.SequenceNode:
 		var out anyOf
 		for _, x := range n.Content {
-			s, err := c.search(x)
+			s, err := c.search(x, depth+1)
 			if err != nil {
 				return nil, err
 			}
 			out = append(out, s)
+		}
+		if len(out) == 0 {
+			return nil, fault.New(fault.Invalid, op, "an empty list searches for nothing").At("line %d", n.Line)
 		}
 		return out, nil
 	case yaml.ScalarNode:
 		return c.item("", nil, []*yaml.Node{n}, n.Line)
 	}
 	// An alias would let a small file become a huge rule.
-	return nil, fault.New(fault.Invalid, "sigma.search", "this is neither a map, a list nor a value").At("line %d", n.Line)
+	return nil, fault.New(fault.Invalid, op, "this is neither a map, a list nor a value").At("line %d", n.Line)
 }
 
 func (c *compiler) fields(n *yaml.Node) (search, error) {
+	if len(n.Content) == 0 {
+		return nil, fault.New(fault.Invalid, "sigma.search", "an empty map would match everything").At("line %d", n.Line)
+	}
+	if err := distinct(n); err != nil {
+		return nil, err
+	}
 	var out allOf
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, val := n.Content[i], n.Content[i+1]
@@ -123,12 +168,12 @@ func (c *compiler) fields(n *yaml.Node) (search, error) {
 // item compiles one field with its modifiers and values.
 func (c *compiler) item(field string, modifiers []string, values []*yaml.Node, line int) (search, error) {
 	const op = "sigma.item"
-	if c.atoms += len(values); c.atoms > maxAtoms {
-		return nil, fault.New(fault.TooLarge, op, "the rule compares more than %d values", maxAtoms).At("line %d", line)
-	}
 	mods, err := parseModifiers(modifiers)
 	if err != nil {
-		return nil, fault.As(fault.Invalid, op, err, "%s", fault.PublicOf(err)).At("line %d", line)
+		return nil, fault.As(fault.KindOf(err), op, err, "%s", fault.PublicOf(err)).At("line %d", line)
+	}
+	if len(values) == 0 {
+		return nil, fault.New(fault.Invalid, op, "%q has no value", field).At("line %d", line)
 	}
 	var tests []search
 	for _, v := range values {
@@ -138,9 +183,9 @@ func (c *compiler) item(field string, modifiers []string, values []*yaml.Node, l
 		if len(v.Value) > maxPattern {
 			return nil, fault.New(fault.TooLarge, op, "a pattern of %q is longer than %d bytes", field, maxPattern).At("line %d", v.Line)
 		}
-		t, err := mods.test(field, v)
+		t, err := c.test(mods, field, v)
 		if err != nil {
-			return nil, fault.As(fault.Invalid, op, err, "%s", fault.PublicOf(err)).At("line %d", v.Line)
+			return nil, fault.As(fault.KindOf(err), op, err, "%s", fault.PublicOf(err)).At("line %d", v.Line)
 		}
 		tests = append(tests, t)
 	}

@@ -1,12 +1,9 @@
 package sigma
 
 import (
-	"encoding/base64"
-	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
-	"strings"
-	"unicode/utf16"
 
 	"gopkg.in/yaml.v3"
 
@@ -51,14 +48,34 @@ func parseModifiers(list []string) (modifiers, error) {
 		case "expand":
 			return m, fault.New(fault.Invalid, op, "expand needs placeholders, and none are configured")
 		default:
-			return m, fault.New(fault.Invalid, op, "the modifier %q is not of the Sigma specification", x)
+			return m, fault.New(fault.Invalid, op, "the modifier %q is not known here", x)
 		}
 	}
-	return m, nil
+	return m, m.check()
+}
+
+const maxEncodings = 4
+
+// check refuses chains of which a part would have no meaning.
+func (m modifiers) check() error {
+	const op = "sigma.modifier"
+	text := slices.Contains([]string{"", "contains", "startswith", "endswith"}, m.compare)
+	changed := m.windash || len(m.encode) > 0
+	switch {
+	case len(m.encode) > maxEncodings:
+		return fault.New(fault.TooLarge, op, "more than %d encodings are chained", maxEncodings)
+	case m.exists && (m.compare != "" || changed || m.fieldref || m.cased || m.all):
+		return fault.New(fault.Invalid, op, "exists stands alone")
+	case !text && (changed || m.fieldref || m.cased):
+		return fault.New(fault.Invalid, op, "%s is no comparison of text and goes with no modifier of text", m.compare)
+	case m.fieldref && changed:
+		return fault.New(fault.Invalid, op, "the name of a field is not encoded")
+	}
+	return nil
 }
 
 // test compiles one value.
-func (m modifiers) test(field string, n *yaml.Node) (search, error) {
+func (c *compiler) test(m modifiers, field string, n *yaml.Node) (search, error) {
 	const op = "sigma.value"
 	switch {
 	case m.exists:
@@ -66,11 +83,14 @@ func (m modifiers) test(field string, n *yaml.Node) (search, error) {
 		if err != nil {
 			return nil, fault.New(fault.Invalid, op, "exists takes true or false, not %q", n.Value)
 		}
-		return existsTest{field, want}, nil
+		return existsTest{field, want}, c.count(1)
 	case n.Tag == "!!null":
-		return nullTest{field}, nil
+		if field == "" {
+			return nil, fault.New(fault.Invalid, op, "a keyword cannot be null")
+		}
+		return nullTest{field}, c.count(1)
 	case m.fieldref:
-		return refTest{field, n.Value, m.compare}, nil
+		return refTest{field, n.Value, m.compare, m.cased}, c.count(1)
 	}
 	switch m.compare {
 	case "re":
@@ -80,114 +100,61 @@ func (m modifiers) test(field string, n *yaml.Node) (search, error) {
 		}
 		re, err := regexp.Compile(flags + n.Value)
 		if err != nil {
-			return nil, fault.As(fault.Invalid, op, err, "the regular expression cannot be used: %v", err)
+			return nil, fault.As(fault.Invalid, op, err, "the regular expression cannot be used (RE2 syntax): %v", err)
 		}
-		return stringTest{field, re.MatchString}, nil
+		return stringTest{field, re.MatchString}, c.count(1)
 	case "cidr":
-		p, err := netip.ParsePrefix(n.Value)
-		if err != nil {
-			return nil, fault.New(fault.Invalid, op, "%q is not an address range", n.Value)
-		}
-		return stringTest{field, func(s string) bool {
-			a, err := netip.ParseAddr(s)
-			return err == nil && p.Contains(a.Unmap())
-		}}, nil
+		t, err := cidrTest(field, n.Value)
+		return t, firstOf(err, c.count(1))
 	case "lt", "lte", "gt", "gte":
-		return numberTest(field, m.compare, n.Value)
+		t, err := numberTest(field, m.compare, n.Value)
+		return t, firstOf(err, c.count(1))
 	}
-	return m.texts(field, n.Value)
+	return c.texts(m, field, n.Value)
+}
+
+func firstOf(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
 }
 
 // texts compiles a value that is compared as text, in all the writings that
 // windash and the encodings make of it.
-func (m modifiers) texts(field, value string) (search, error) {
+func (c *compiler) texts(m modifiers, field, value string) (search, error) {
+	if field == "" && m.compare == "" {
+		m.compare = "contains" // A keyword is found anywhere.
+	}
 	writings := []string{value}
 	if m.windash {
-		writings = dashes(value)
+		var err error
+		if writings, err = windash(value); err != nil {
+			return nil, err
+		}
 	}
 	var out anyOf
 	for _, w := range writings {
-		for _, e := range encodings(w, m.encode) {
-			p := parsePattern(e, len(m.encode) > 0)
-			if field == "" && m.compare == "" {
-				p = p.wrap("contains") // A keyword is found anywhere.
-			} else {
-				p = p.wrap(m.compare)
-			}
-			re, err := p.compile(m.cased)
+		list := []pattern{parsePattern(w)}
+		if len(m.encode) > 0 {
+			text, err := list[0].plain()
 			if err != nil {
-				return nil, fault.As(fault.Invalid, "sigma.value", err, "the value cannot be used: %v", err)
+				return nil, err
 			}
-			out = append(out, stringTest{field, re.MatchString})
+			list = nil
+			for _, e := range encodings(text, m.encode) {
+				list = append(list, pattern{{text: e}})
+			}
 		}
+		if err := c.count(len(list)); err != nil {
+			return nil, err
+		}
+		for _, p := range list {
+			out = append(out, p.wrap(m.compare).test(field, m.cased))
+		}
+	}
+	if len(out) == 0 {
+		return nil, fault.New(fault.Invalid, "sigma.value", "nothing sure is left of %q when it is encoded", value)
 	}
 	return out, nil
-}
-
-// dashes returns the writings of a command line option: with -, /, en dash, em
-// dash and horizontal bar in place of each dash or slash that begins a word.
-func dashes(s string) []string {
-	out := []string{s}
-	for _, d := range []string{"-", "/", "–", "—", "―"} {
-		w := optionStart.ReplaceAllString(s, "${1}"+d+"${2}")
-		if w != s {
-			out = append(out, w)
-		}
-	}
-	return out
-}
-
-var optionStart = regexp.MustCompile(`(^|\W)[-/](\w)`)
-
-// encodings applies the encoding modifiers in order.
-func encodings(s string, chain []string) []string {
-	out := []string{s}
-	for _, e := range chain {
-		var next []string
-		for _, x := range out {
-			next = append(next, encode(x, e)...)
-		}
-		out = next
-	}
-	return out
-}
-
-func encode(s, how string) []string {
-	switch how {
-	case "wide", "utf16le":
-		return []string{utf16Bytes(s, false)}
-	case "utf16be":
-		return []string{utf16Bytes(s, true)}
-	case "utf16":
-		return []string{"\xff\xfe" + utf16Bytes(s, false)}
-	case "base64":
-		return []string{base64.StdEncoding.EncodeToString([]byte(s))}
-	}
-	// base64offset: what is sure of the encoding at each of the three offsets.
-	out := make([]string, 0, 3)
-	for off := range 3 {
-		enc := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(" ", off) + s))
-		from := []int{0, 2, 3}[off]
-		to := len(enc)
-		if rest := (len(s) + off) % 3; rest > 0 {
-			to -= []int{0, 3, 2}[rest]
-		}
-		if from < to {
-			out = append(out, enc[from:to])
-		}
-	}
-	return out
-}
-
-func utf16Bytes(s string, big bool) string {
-	var b strings.Builder
-	for _, u := range utf16.Encode([]rune(s)) {
-		hi, lo := byte(u>>8), byte(u)
-		if big {
-			hi, lo = lo, hi
-		}
-		b.WriteByte(lo)
-		b.WriteByte(hi)
-	}
-	return b.String()
 }

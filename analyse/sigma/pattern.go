@@ -1,16 +1,15 @@
 package sigma
 
 import (
-	"regexp"
-	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"noroshi/fault"
 )
 
 // pattern is a Sigma string: literal text with * (anything) and ? (one
-// character). A backslash escapes a wildcard or another backslash before a
-// wildcard; anywhere else it is itself.
+// character). A backslash escapes a wildcard or another backslash; before
+// anything else it is itself.
 type pattern []part
 
 type part struct {
@@ -18,10 +17,7 @@ type part struct {
 	wild byte   // '*', '?', or 0
 }
 
-func parsePattern(s string, literal bool) pattern {
-	if literal {
-		return pattern{{text: s}}
-	}
+func parsePattern(s string) pattern {
 	var p pattern
 	var lit strings.Builder
 	flush := func() {
@@ -47,6 +43,18 @@ func parsePattern(s string, literal bool) pattern {
 	return p
 }
 
+// plain is the text of a pattern without wildcards.
+func (p pattern) plain() (string, error) {
+	var b strings.Builder
+	for _, x := range p {
+		if x.wild != 0 {
+			return "", fault.New(fault.Invalid, "sigma.value", "a value that is encoded has no wildcards")
+		}
+		b.WriteString(x.text)
+	}
+	return b.String(), nil
+}
+
 // wrap adds the wildcards that a comparison stands for.
 func (p pattern) wrap(compare string) pattern {
 	star := part{wild: '*'}
@@ -61,119 +69,70 @@ func (p pattern) wrap(compare string) pattern {
 	return p
 }
 
-func (p pattern) compile(cased bool) (*regexp.Regexp, error) {
-	var b strings.Builder
-	b.WriteString(`(?s`)
-	if !cased {
-		b.WriteString(`i`)
+// lower is the pattern for values in lower case.
+func (p pattern) lower() pattern {
+	out := make(pattern, len(p))
+	for i, x := range p {
+		out[i] = part{strings.ToLower(x.text), x.wild}
 	}
-	b.WriteString(`)\A`)
-	for _, x := range p {
-		switch x.wild {
-		case '*':
-			b.WriteString(`.*`)
-		case '?':
-			b.WriteString(`.`)
-		default:
-			b.WriteString(regexp.QuoteMeta(x.text))
-		}
-	}
-	b.WriteString(`\z`)
-	return regexp.Compile(b.String())
+	return out
 }
 
-// stringTest compares each value of a field, or every value for a keyword.
-type stringTest struct {
-	field string
-	ok    func(string) bool
-}
-
-func (t stringTest) match(m *matcher) bool {
-	if t.field == "" {
-		for v := range m.fields.All {
-			if t.ok(v) {
-				m.note("keyword", v)
-				return true
-			}
+// match tells whether the whole of s fits the pattern. After a star, the first
+// place where the rest fits up to the next star is as good as any, so that one
+// step back is enough.
+func (p pattern) match(s string) bool {
+	at, rest, star := 0, "", -1 // part to fit; what was left at the last star; that star
+	for {
+		if at < len(p) && p[at].wild == '*' {
+			star, rest = at, s
+			at++
+			continue
 		}
-		return false
-	}
-	values, _ := m.fields.Field(t.field)
-	for _, v := range values {
-		if t.ok(v) {
-			m.note(t.field, v)
+		if at == len(p) && s == "" {
 			return true
 		}
-	}
-	return false
-}
-
-// nullTest matches a field that is not there or empty.
-type nullTest struct{ field string }
-
-func (t nullTest) match(m *matcher) bool {
-	values, ok := m.fields.Field(t.field)
-	return !ok || len(values) == 0
-}
-
-// existsTest matches a field that is there, or is not.
-type existsTest struct {
-	field string
-	want  bool
-}
-
-func (t existsTest) match(m *matcher) bool {
-	_, ok := m.fields.Field(t.field)
-	return ok == t.want
-}
-
-// refTest compares two fields of the event.
-type refTest struct{ field, other, compare string }
-
-func (t refTest) match(m *matcher) bool {
-	a, _ := m.fields.Field(t.field)
-	b, _ := m.fields.Field(t.other)
-	for _, x := range a {
-		for _, y := range b {
-			lx, ly := strings.ToLower(x), strings.ToLower(y)
-			ok := false
-			switch t.compare {
-			case "startswith":
-				ok = strings.HasPrefix(lx, ly)
-			case "endswith":
-				ok = strings.HasSuffix(lx, ly)
-			case "contains":
-				ok = strings.Contains(lx, ly)
-			default:
-				ok = lx == ly
-			}
-			if ok {
-				m.note(t.field, x)
-				return true
+		if at < len(p) {
+			if left, ok := p[at].fit(s); ok {
+				s = left
+				at++
+				continue
 			}
 		}
-	}
-	return false
-}
-
-func numberTest(field, compare, value string) (search, error) {
-	want, err := strconv.ParseFloat(value, 64)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "sigma.number", "%s takes a number, not %q", compare, value)
-	}
-	return stringTest{field, func(s string) bool {
-		n, err := strconv.ParseFloat(s, 64)
-		if err != nil {
+		if star < 0 || rest == "" {
 			return false
 		}
-		switch compare {
-		case "lt":
-			return n < want
-		case "lte":
-			return n <= want
-		case "gt":
-			return n > want
+		_, n := utf8.DecodeRuneInString(rest)
+		rest = rest[n:]
+		// What follows the star begins with literal text: nothing before it can fit.
+		if next := star + 1; next < len(p) && p[next].wild == 0 {
+			i := strings.Index(rest, p[next].text)
+			if i < 0 {
+				return false
+			}
+			rest = rest[i:]
 		}
-		return n >= want
-	}}, nil
+		s, at = rest, star+1
+	}
+}
+
+// fit takes a literal or a ? off the front of s.
+func (x part) fit(s string) (string, bool) {
+	if x.wild == 0 {
+		return strings.CutPrefix(s, x.text)
+	}
+	if s == "" {
+		return "", false
+	}
+	_, n := utf8.DecodeRuneInString(s)
+	return s[n:], true
+}
+
+// test makes the comparison of a field with the pattern.
+func (p pattern) test(field string, cased bool) search {
+	if cased {
+		return stringTest{field, p.match}
+	}
+	p = p.lower()
+	return stringTest{field, func(s string) bool { return p.match(strings.ToLower(s)) }}
 }

@@ -6,6 +6,9 @@
 package sigma
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -16,10 +19,14 @@ import (
 
 // Limits of a rule from outside.
 const (
-	MaxFile    = 256 << 10
-	maxAtoms   = 20_000 // single comparisons
-	maxPattern = 4 << 10
-	maxDepth   = 32 // of a condition
+	MaxFile       = 256 << 10
+	maxAtoms      = 20_000 // single comparisons
+	maxPattern    = 4 << 10
+	maxDepth      = 32 // of a condition and of lists
+	maxConditions = 20
+	maxID         = 100
+	maxTitle      = 300
+	maxDocuments  = 100
 )
 
 // Logsource says which events a rule is about.
@@ -59,22 +66,49 @@ type document struct {
 	Action      string    `yaml:"action"`
 }
 
-// Parse reads one rule. File names it in errors.
+// Parse reads a file with one rule. File names it in errors.
 func Parse(file string, b []byte) (*Rule, error) {
+	rules, refused := ParseAll(file, b)
+	switch {
+	case len(refused) > 0:
+		return nil, refused[0].Err
+	case len(rules) != 1:
+		return nil, fault.New(fault.Invalid, "sigma.parse", "the file holds %d rules, not one", len(rules)).At("%s", file)
+	}
+	return rules[0], nil
+}
+
+// ParseAll reads a file of one or several YAML documents. A broken rule does
+// not keep the others from being read; broken YAML ends the file.
+func ParseAll(file string, b []byte) ([]*Rule, []Refused) {
 	const op = "sigma.parse"
+	refuse := func(err error) Refused { return Refused{file, err} }
 	if len(b) > MaxFile {
-		return nil, fault.New(fault.TooLarge, op, "the rule is %d bytes; at most %d are allowed", len(b), MaxFile).At("%s", file)
+		return nil, []Refused{refuse(fault.New(fault.TooLarge, op, "the rule is %d bytes; at most %d are allowed", len(b), MaxFile).At("%s", file))}
 	}
-	var d document
-	if err := yaml.Unmarshal(b, &d); err != nil {
-		return nil, fault.As(fault.Invalid, op, err, "not a YAML rule: %v", err).At("%s", file)
+	var rules []*Rule
+	var refused []Refused
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	for n := 0; ; n++ {
+		var d document
+		err := dec.Decode(&d)
+		if errors.Is(err, io.EOF) {
+			return rules, refused
+		}
+		if err != nil {
+			return rules, append(refused, refuse(fault.As(fault.Invalid, op, err, "not a YAML rule: %v", err).At("%s", file)))
+		}
+		if n == maxDocuments {
+			return rules, append(refused, refuse(fault.New(fault.TooLarge, op, "the file holds more than %d rules", maxDocuments).At("%s", file)))
+		}
+		r, err := d.rule()
+		if err != nil {
+			refused = append(refused, refuse(fault.As(fault.KindOf(err), op, err, "%s", fault.PublicOf(err)).At("%s", file)))
+			continue
+		}
+		r.File = file
+		rules = append(rules, r)
 	}
-	r, err := d.rule()
-	if err != nil {
-		return nil, fault.As(fault.KindOf(err), op, err, "%s", fault.PublicOf(err)).At("%s", file)
-	}
-	r.File = file
-	return r, nil
 }
 
 func (d *document) rule() (*Rule, error) {
@@ -90,6 +124,8 @@ func (d *document) rule() (*Rule, error) {
 		return nil, fault.New(fault.Invalid, op, "rule collections (action: %s) are of Sigma 1 and not read", d.Action)
 	case d.Title == "" || d.ID == "":
 		return nil, fault.New(fault.Invalid, op, "a rule needs a title and an id")
+	case len(d.ID) > maxID || len(d.Title) > maxTitle || len(d.TitleJA) > maxTitle:
+		return nil, fault.New(fault.TooLarge, op, "an id has at most %d bytes, a title %d", maxID, maxTitle)
 	case level.Rank() == 0:
 		return nil, fault.New(fault.Invalid, op, "%q is not a level", d.Level)
 	case d.Logsource == (Logsource{}):
@@ -147,12 +183,16 @@ type matcher struct {
 	evidence []string
 }
 
-const maxEvidence = 10
+// Limits of what a match says.
+const (
+	maxEvidence = 10
+	maxNote     = 300
+)
 
 func (m *matcher) note(field, value string) {
 	if len(m.evidence) < maxEvidence {
-		if len(value) > 300 {
-			value = value[:300] + "…"
+		if len(value) > maxNote {
+			value = strings.ToValidUTF8(value[:maxNote], "") + "…"
 		}
 		m.evidence = append(m.evidence, field+": "+value)
 	}

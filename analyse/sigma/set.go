@@ -18,17 +18,20 @@ type Refused struct {
 // Set is the rules by what they are about.
 type Set struct {
 	byCategory map[string][]*Rule
-	n          int
+	ids        map[string]string // id → file
 }
 
 // Len is how many rules there are.
-func (s *Set) Len() int { return s.n }
+func (s *Set) Len() int { return len(s.ids) }
 
 // Add puts a rule in its place. A rule about something that this platform does
 // not sense is refused, so that nobody believes it is at work.
 func (s *Set) Add(r *Rule) error {
 	if s.byCategory == nil {
-		s.byCategory = map[string][]*Rule{}
+		s.byCategory, s.ids = map[string][]*Rule{}, map[string]string{}
+	}
+	if other, ok := s.ids[r.ID]; ok {
+		return fault.New(fault.Conflict, "sigma.add", "the id %s is that of the rule in %s as well", r.ID, other).At("%s", r.File)
 	}
 	category := r.Logsource.Category
 	if category == "dns" {
@@ -40,7 +43,7 @@ func (s *Set) Add(r *Rule) error {
 		return fault.New(fault.NotFound, "sigma.add", "events of the logsource %q are not sensed here", strings.TrimPrefix(path.Join("/", r.Logsource.Product, r.Logsource.Category, r.Logsource.Service), "/")).At("%s", r.File)
 	}
 	s.byCategory[category] = append(s.byCategory[category], r)
-	s.n++
+	s.ids[r.ID] = r.File
 	return nil
 }
 
@@ -60,12 +63,12 @@ func (s *Set) LoadFS(dir fs.FS) ([]Refused, error) {
 		if err != nil {
 			return err
 		}
-		r, err := Parse(name, b)
-		if err == nil {
-			err = s.Add(r)
-		}
-		if err != nil {
-			refused = append(refused, Refused{name, err})
+		rules, bad := ParseAll(name, b)
+		refused = append(refused, bad...)
+		for _, r := range rules {
+			if err := s.Add(r); err != nil {
+				refused = append(refused, Refused{name, err})
+			}
 		}
 		return nil
 	})

@@ -3,8 +3,12 @@ package sigma_test
 import (
 	"encoding/base64"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
+
+	"gopkg.in/yaml.v3"
+	"pgregory.net/rapid"
 
 	"noroshi/analyse/sigma"
 	"noroshi/fault"
@@ -61,10 +65,15 @@ func TestSpecification(t *testing.T) {
 		{"numbers and truth", "s:\n  A: 4624\n  B: true\ncondition: s", []fields{{"A": "4624", "B": "True"}}, []fields{{"A": "46240", "B": "true"}}},
 		{"comparisons of numbers", "s:\n  A|gte: 10\n  B|lt: 2.5\ncondition: s", []fields{{"A": "10", "B": "2.4"}}, []fields{{"A": "9", "B": "1"}, {"A": "x", "B": "1"}}},
 		{"windash", "s:\n  A|contains|windash: ' -enc'\ncondition: s", []fields{{"A": "p -enc x"}, {"A": "p /ENC x"}, {"A": "p –enc x"}}, []fields{{"A": "p enc x"}}},
+		{"windash in every writing of every option", "s:\n  A|contains|windash: ' -f -x'\ncondition: s", []fields{{"A": "p -f -x"}, {"A": "p /f -x"}, {"A": "p —f /x"}}, []fields{{"A": "p -f x"}, {"A": "p-f-x"}}},
+		{"an encoded value is taken without its escapes", `s:` + "\n  A|base64|contains: 'a\\\\b\\*'\ncondition: s", []fields{{"A": b64(`a\b*`)}}, []fields{{"A": b64(`a\\b\*`)}}},
+		{"a star takes as much as it must", "s:\n  A: 'a*bc*d?f'\ncondition: s", []fields{{"A": "abbcbcxdef"}, {"A": "aXbcYd狼f"}}, []fields{{"A": "abcdf"}, {"A": "abcdefg"}, {"A": "xabcdef"}}},
+		{"a field that refers to another with regard to case", "s:\n  A|fieldref|cased|endswith: B\ncondition: s", []fields{{"A": "zX", "B": "X"}}, []fields{{"A": "zX", "B": "x"}}},
+		{"comments and aliases of any", "a:\n  A: x\nb:\n  B: x\ncondition: any of them # or one", []fields{{"A": "x"}, {"B": "x"}}, []fields{{}}},
 		{"base64", "s:\n  A|base64: foobar\ncondition: s", []fields{{"A": "Zm9vYmFy"}}, []fields{{"A": "foobar"}}},
 		{"wide and base64", "s:\n  A|wide|base64|contains: ping\ncondition: s", []fields{{"A": "x " + wide}}, []fields{{"A": "ping"}}},
 		{"base64offset at each offset", "s:\n  A|base64offset|contains: /bin/bash\ncondition: s",
-			[]fields{{"A": b64("/bin/bash")}, {"A": b64("x/bin/bash y")}, {"A": b64("xy/bin/bash")}}, []fields{{"A": b64("/bin/zsh")}}},
+			[]fields{{"A": b64("/bin/bash")}, {"A": b64("q/bin/bash y")}, {"A": b64("qw/bin/bash")}, {"A": b64("/bin/bash\xff\xff")}}, []fields{{"A": b64("/bin/zsh")}}},
 		{"fieldref", "s:\n  A|fieldref: B\ncondition: s", []fields{{"A": "x", "B": "X"}}, []fields{{"A": "x", "B": "y"}, {"A": "x"}}},
 		{"keywords are found anywhere", "k:\n  - evil\n  - b*d\ncondition: k", []fields{{"Z": "an EVIL thing"}, {"Z": "a bad one"}}, []fields{{"Z": "good"}}},
 		{"all keywords", "k:\n  '|all':\n    - one\n    - two\ncondition: k", []fields{{"Z": "two and one"}}, []fields{{"Z": "one"}}},
@@ -107,6 +116,18 @@ func TestRefusalsNameThePlace(t *testing.T) {
 		"alias":             {"s: &a\n  A: x\nb: *a\ncondition: s", "line 8"},
 		"long pattern":      {"s:\n  A: " + strings.Repeat("x", 5000) + "\ncondition: s", "longer"},
 		"expand":            {"s:\n  A|expand: '%x%'\ncondition: s", "placeholders"},
+		"a key twice":       {"s:\n  A: x\n  A: y\ncondition: s", "twice"},
+		"a search twice":    {"s:\n  A: x\ns:\n  B: x\ncondition: s", "line 8"},
+		"an empty map":      {"s: {}\ncondition: s", "everything"},
+		"an empty list":     {"s:\n  A|all: []\ncondition: s", "no value"},
+		"a null keyword":    {"s: null\ncondition: s", "keyword"},
+		"no conditions":     {"s:\n  A: x\ncondition: []", "conditions"},
+		"too many of":       {"s:\n  A: x\ncondition: 2 of s*", "only 1"},
+		"odd chain":         {"s:\n  A|re|wide: x\ncondition: s", "line 7"},
+		"exists and more":   {"s:\n  A|exists|contains: true\ncondition: s", "alone"},
+		"encoded wildcard":  {"s:\n  A|base64: 'x*'\ncondition: s", "wildcards"},
+		"many dashes":       {"s:\n  A|windash: '" + strings.Repeat(" -a", 20) + "'\ncondition: s", "writings"},
+		"deep lists":        {"s: " + strings.Repeat("[", 60) + "x" + strings.Repeat("]", 60) + "\ncondition: s", "deeper"},
 		"many brackets":     {"s:\n  A: x\ncondition: " + strings.Repeat("not ", 900) + "s", "too deep"},
 	} {
 		_, err := sigma.Parse("dir/t.yml", []byte(rule(c.detection)))
@@ -130,6 +151,81 @@ func TestExplosionIsRefused(t *testing.T) {
 	if _, err := sigma.Parse("t.yml", []byte(rule(b.String()))); fault.KindOf(err) != fault.TooLarge {
 		t.Errorf("21,000 values: %v", err)
 	}
+	few := "s:\n  A|windash:\n" + strings.Repeat("    - ' -a -b -c -d'\n", 40) + "condition: s"
+	if _, err := sigma.Parse("t.yml", []byte(rule(few))); fault.KindOf(err) != fault.TooLarge {
+		t.Errorf("40 values of 625 writings each: %v", err)
+	}
+}
+
+func TestEvidenceIsWhatMatched(t *testing.T) {
+	for condition, want := range map[string]string{
+		"(a and b) or c":     "[C: x]",
+		"a and not b":        "[A: x]",
+		"all of a* or c":     "[C: x]",
+		"1 of a* and c":      "[A: x C: x]",
+		"not (b or d) and a": "[A: x]",
+	} {
+		r, err := sigma.Parse("t.yml", []byte(rule("a:\n  A: x\na2:\n  B: x\nb:\n  B: x\nc:\n  C: x\nd:\n  D: x\ncondition: "+condition)))
+		if err != nil {
+			t.Errorf("%s: %v", condition, err)
+			continue
+		}
+		ev, ok := r.Match(fields{"A": "x", "C": "x"})
+		if got := fmt.Sprint(ev); !ok || got != want {
+			t.Errorf("%s matches %t by %s, not %s", condition, ok, got, want)
+		}
+	}
+}
+
+// TestPatternsAgreeWithRegularExpressions writes each Sigma string as a regular
+// expression and compares.
+func TestPatternsAgreeWithRegularExpressions(t *testing.T) {
+	part := rapid.SampledFrom([]string{"a", "b", "ab", "狼", "*", "?", `\*`, `\?`, `\\`, `\x`, "A"})
+	rapid.Check(t, func(t *rapid.T) {
+		parts := rapid.SliceOfN(part, 1, 8).Draw(t, "pattern")
+		re := `(?is)\A`
+		for _, p := range parts {
+			switch p {
+			case "*":
+				re += ".*"
+			case "?":
+				re += "."
+			case `\x`:
+				re += `\\x`
+			default:
+				re += regexp.QuoteMeta(strings.TrimPrefix(p, `\`))
+			}
+		}
+		b, err := yaml.Marshal(map[string]any{"title": "t", "id": "1", "logsource": map[string]string{"category": "c"},
+			"detection": map[string]any{"s": map[string]string{"F": strings.Join(parts, "")}, "condition": "s"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := sigma.Parse("t.yml", b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "B", "狼", "*", "?", `\`, "x", "\n"}), 0, 10).Draw(t, "value"), "")
+		if _, got := r.Match(fields{"F": value}); got != regexp.MustCompile(re+`\z`).MatchString(value) {
+			t.Fatalf("%q in %q: %t, but the expression %s says otherwise", strings.Join(parts, ""), value, got, re)
+		}
+	})
+}
+
+func FuzzCondition(f *testing.F) {
+	for _, s := range []string{"s", "not s and (t or 1 of s*)", "all of them", "2 of [st]", "((s", "s | count() > 1", "not not not s", "of of of"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, condition string) {
+		b, err := yaml.Marshal(map[string]any{"title": "t", "id": "1", "logsource": map[string]string{"category": "c"}, "detection": map[string]any{
+			"s": map[string]string{"A": "x"}, "t": map[string]string{"B": "x"}, "condition": condition}})
+		if err != nil {
+			return
+		}
+		if r, err := sigma.Parse("f.yml", b); err == nil {
+			r.Match(fields{"A": "x"})
+		}
+	})
 }
 
 func FuzzParse(f *testing.F) {

@@ -1,14 +1,14 @@
 // Package join is a node's side of its identity: it redeems a one-time token
 // for a certificate, keeps key and certificate in a folder, and loads them
 // again. It links no ledger, so that an edge opens no database. The hub's side
-// is package identity, which shares the types here.
+// is package identity, which shares the token, the messages and the file
+// formats here.
 package join
 
 import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/subtle"
@@ -21,8 +21,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"noroshi/fault"
@@ -36,9 +34,9 @@ type Request struct {
 	CSR    string `json:"csr"`  // PEM
 }
 
-// MaxRequest bounds a request, MaxEnrolment an answer.
+// MaxRequest bounds a request, MaxEnrolment an answer, in bytes.
 const (
-	MaxRequest   = 16 << 10
+	MaxRequest   = 64 << 10
 	MaxEnrolment = 64 << 10
 )
 
@@ -48,28 +46,18 @@ type Enrolment struct {
 	Org      ident.ID  `json:"org"`
 	Role     string    `json:"role"`
 	Name     string    `json:"name"`
-	Cert     string    `json:"cert"` // PEM
-	CA       string    `json:"ca"`   // PEM
-	Bus      string    `json:"bus"`  // host:port
-	FeedKey  []byte    `json:"feed_key"`
+	Cert     string    `json:"cert"`     // PEM
+	CA       string    `json:"ca"`       // PEM
+	Bus      string    `json:"bus"`      // host:port
+	FeedKey  []byte    `json:"feed_key"` // Ed25519, verifies the frames of feeds
 	Feeds    []string  `json:"feeds"`
 	NotAfter time.Time `json:"not_after"`
-	OrgSlug  string    `json:"org_slug"`
 }
 
-// Credentials are a node's identity, ready for use.
-type Credentials struct {
-	Enrolment
-	Key     *ecdsa.PrivateKey
-	feedKey ed25519.PublicKey
-}
+const timeout = 15 * time.Second
 
-const (
-	keyName  = "node.key"
-	fileName = "enrolment.json"
-)
-
-// Join redeems a token and keeps the result in dir.
+// Join redeems a token as the node name and keeps the result in dir, in place
+// of what was there. When it fails, what was there stays.
 func Join(ctx context.Context, token, name, dir string) (*Credentials, error) {
 	const op = "join"
 	t, err := ParseToken(token)
@@ -88,22 +76,35 @@ func Join(ctx context.Context, token, name, dir string) (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := keep(dir, key, e); err != nil {
-		return nil, fault.As(fault.Internal, op, err, "the node's identity cannot be kept in %s", dir)
+	k, err := KeyPEM(key)
+	if err != nil {
+		return nil, fault.Wrap(op, err)
 	}
-	return Load(dir)
+	mine := kept{Enrolment: *e, Key: string(k)}
+	c, err := credentials(mine)
+	if err != nil {
+		return nil, fault.As(fault.Invalid, op, err, "the hub's answer cannot be used")
+	}
+	if subtle.ConstantTimeCompare([]byte(SPKI(c.ca)), []byte(t.CA)) != 1 {
+		return nil, fault.New(fault.Invalid, op, "the hub names another authority than the token's")
+	}
+	return c, keep(dir, mine)
 }
 
-// redeem posts the request to the hub, whose authority must have the token's
-// fingerprint: the machine's own roots say nothing here.
+// redeem posts the request to the hub.
 func redeem(ctx context.Context, t Token, r Request) (*Enrolment, error) {
 	const op = "join.redeem"
 	body, err := json.Marshal(r)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{TLSClientConfig: pinned(t), DisableKeepAlives: true}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+t.Hub+"/enrol", bytes.NewReader(body))
+	client := &http.Client{
+		Timeout:   timeout,
+		Transport: &http.Transport{TLSClientConfig: pinned(t), DisableKeepAlives: true},
+		// The secret goes to the token's hub and nowhere else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.enrolURL(), bytes.NewReader(body))
 	if err != nil {
 		return nil, fault.As(fault.Invalid, op, err, "the token's hub address cannot be used")
 	}
@@ -118,9 +119,7 @@ func redeem(ctx context.Context, t Token, r Request) (*Enrolment, error) {
 		return nil, fault.As(fault.Unavailable, op, err, "the hub's answer broke off")
 	}
 	if resp.StatusCode != http.StatusOK {
-		var p struct{ Detail string }
-		_ = json.Unmarshal(b, &p)
-		return nil, fault.New(fault.Denied, op, "the hub refused the token: %s (%d)", p.Detail, resp.StatusCode)
+		return nil, refused(resp.StatusCode, b)
 	}
 	e := new(Enrolment)
 	if err := json.Unmarshal(b, e); err != nil {
@@ -129,7 +128,27 @@ func redeem(ctx context.Context, t Token, r Request) (*Enrolment, error) {
 	return e, nil
 }
 
+// refused turns the hub's problem (RFC 9457) back into an error.
+func refused(code int, body []byte) error {
+	var p struct {
+		Detail string `json:"detail"`
+	}
+	_ = json.Unmarshal(body, &p) // Without a detail the status speaks.
+	kind := fault.Denied
+	switch {
+	case code >= 500, code == http.StatusTooManyRequests:
+		kind = fault.Unavailable
+	case code != http.StatusForbidden:
+		kind = fault.Invalid
+	}
+	return fault.New(kind, "join.redeem", "the hub refused the token: %s (%d)", p.Detail, code)
+}
+
+// pinned believes the hub whose authority has the token's fingerprint: the
+// machine's own roots say nothing here.
 func pinned(t Token) *tls.Config {
+	// The connection's state names no server when it is known by its address.
+	host, _, _ := net.SplitHostPort(t.Hub) // ParseToken has made sure of the form.
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS13,
 		InsecureSkipVerify: true, // The check below is stricter than the machine's roots.
@@ -143,76 +162,8 @@ func pinned(t Token) *tls.Config {
 			}
 			pool := x509.NewCertPool()
 			pool.AddCert(ca)
-			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: pool, DNSName: s.ServerName})
+			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: pool, DNSName: host})
 			return err
 		},
 	}
-}
-
-func keep(dir string, key *ecdsa.PrivateKey, e *Enrolment) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	k, err := KeyPEM(key)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, keyName), k, 0o600); err != nil {
-		return err
-	}
-	b, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, fileName), b, 0o600)
-}
-
-// Load reads the identity kept in dir; NotFound when there is none.
-func Load(dir string) (*Credentials, error) {
-	const op = "join.load"
-	b, err := os.ReadFile(filepath.Join(dir, fileName))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fault.New(fault.NotFound, op, "this node has not joined yet; 'noroshi hub enrol' on the hub makes a token")
-	}
-	if err != nil {
-		return nil, fault.Wrap(op, err)
-	}
-	c := &Credentials{}
-	if err := json.Unmarshal(b, &c.Enrolment); err != nil {
-		return nil, fault.As(fault.Invalid, op, err, "the identity in %s cannot be read; join again with a new token", dir)
-	}
-	k, err := os.ReadFile(filepath.Join(dir, keyName))
-	if err != nil {
-		return nil, fault.Wrap(op, err)
-	}
-	signer, err := ParseKey(k)
-	if err != nil {
-		return nil, fault.As(fault.Invalid, op, err, "the key in %s cannot be read; join again with a new token", dir)
-	}
-	var ok bool
-	if c.Key, ok = signer.(*ecdsa.PrivateKey); !ok || len(c.Enrolment.FeedKey) != ed25519.PublicKeySize {
-		return nil, fault.New(fault.Invalid, op, "the identity in %s is damaged; join again with a new token", dir)
-	}
-	c.feedKey = ed25519.PublicKey(c.Enrolment.FeedKey)
-	return c, nil
-}
-
-// FeedKey verifies the frames of feeds.
-func (c *Credentials) FeedKey() ed25519.PublicKey { return c.feedKey }
-
-// TLS is the node's side of the connection to the bus.
-func (c *Credentials) TLS() (*tls.Config, error) {
-	block, _ := pem.Decode([]byte(c.Cert))
-	ca, err := ParseCert([]byte(c.CA))
-	if block == nil || err != nil {
-		return nil, fault.New(fault.Invalid, "join.tls", "the node's certificate is damaged; join again with a new token")
-	}
-	host, _, err := net.SplitHostPort(c.Bus)
-	if err != nil {
-		return nil, fault.As(fault.Invalid, "join.tls", err, "the hub's address is damaged; join again with a new token")
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(ca)
-	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: host,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{block.Bytes}, PrivateKey: c.Key}}}, nil
 }

@@ -19,14 +19,20 @@ func Open(path string) (read, write *sql.DB, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, nil, err
 	}
+	// The file is this user's alone before anything is in it; SQLite gives its
+	// companions (-wal, -shm) the same rights.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return nil, nil, err
+	}
 	if write, err = open(path, 1, "_txlock=immediate", "_pragma=synchronous(FULL)", "_pragma=journal_mode(WAL)"); err != nil {
 		return nil, nil, err
 	}
 	// The file must be there, in WAL mode, before a reader opens it.
 	if err := write.Ping(); err != nil {
-		return nil, nil, errors.Join(err, write.Close())
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
 	if read, err = open(path, 4, "_pragma=query_only(1)"); err != nil {

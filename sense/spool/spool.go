@@ -1,223 +1,312 @@
-// Package spool stands between an eye (the sensor, the resolver) and the bus:
-// every event is on disk before it is sent, batches go in order, and what the
-// hub has acknowledged is dropped. It works without the hub for as long as there
-// is room, goes on after kill -9, and counts exactly what it could not keep. The
-// eyes call Emit, app runs it and joins it with the bus.
+// Package spool is the disk between an eye (a sensor, a resolver) and the bus:
+// what an eye emits is written to a file before it is sent, and stays until the
+// bus has acknowledged it. A node works without the hub for as long as the spool
+// has room, and continues after any crash where it stopped.
+//
+// What it promises:
+//
+//   - An event whose Emit returned nil survives a kill of the process; it
+//     survives a power cut once its batch was cut, at the latest a second later.
+//   - Batches are sent in order, one at a time, for ever. While one is on its way
+//     the next fills up, so a slow hub gets larger batches, not more of them. One
+//     at a time is the price of order: the hub counts on sequences that grow, and
+//     of two batches in flight the second could be taken and the first refused.
+//   - Sequences grow strictly, over restarts and also after the folder was wiped:
+//     they begin at the microseconds of the clock.
+//   - What is sent twice is a whole batch under the same id.
+//   - The spool is bounded. When it is full, Emit waits a short moment once and
+//     then drops the new event and counts it: the oldest events tell how an
+//     attack began, and what is on disk is already promised.
+//
+// It does not know what events mean, nor the frame of a batch, nor the bus: app
+// gives it an encoder and a publisher.
 package spool
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"noroshi/event"
 	"noroshi/fault"
 	"noroshi/ident"
 )
 
-// Config says where, how much, and for whom.
+// Publisher hands a batch to the bus. It returns nil only when the bus has the
+// batch durably; a batch with an id that the bus knows is not kept twice.
+type Publisher interface {
+	Publish(ctx context.Context, id string, batch []byte) error
+}
+
+// Config says where the spool lives, how large it may become, and whose events
+// it holds. Zero values take the defaults.
 type Config struct {
-	Dir      string
-	MaxBytes int64 // beyond it new events are dropped and counted
+	Dir         string
+	MaxBytes    int64         // of all segments; 1 GiB
+	BatchEvents int           // in one batch; 500
+	BatchBytes  int           // of JSON in one batch, which is less once compressed; 252 KiB
+	Linger      time.Duration // how long the first event of a batch waits for others; 10 ms
+	Patience    time.Duration // how long Emit waits for room when the spool becomes full; 50 ms
+
 	Org      ident.ID
 	Node     ident.ID
 	Hostname string
-	Feature  string // sensor or resolver
+	Product  string // which eye: metadata.product.feature
 	Version  string
 }
 
-// Deps is what the spool works with.
+// Deps come from outside.
 type Deps struct {
-	// Publish returns nil only when the hub has the batch on disk.
-	Publish func(ctx context.Context, id string, batch []byte) error
-	// Encode makes a batch of JSON lines.
-	Encode func(lines [][]byte) ([]byte, error)
-	Now    func() time.Time
-	Log    *slog.Logger
+	Publisher Publisher
+	Encode    func(lines [][]byte) ([]byte, error) // bus.EncodeBatch
+	Log       *slog.Logger
+	Now       func() time.Time                  // time.Now when nil
+	Jitter    func(time.Duration) time.Duration // spreads a back-off; random up to it when nil
 }
 
-// Limits of a batch (the bus refuses larger ones) and of a segment file.
-const (
-	batchEvents  = 500
-	batchRaw     = 1 << 20 // bytes of JSON; it compresses to well below 256 KiB
-	linger       = 8 * time.Millisecond
-	segmentBytes = 8 << 20
-)
+const maxSegment = 8 << 20
 
-// Stats is how the spool is.
-type Stats struct {
-	Events      uint64 // written down since the start
-	Sent        uint64
-	Dropped     uint64 // there was no room, or the disk failed
-	Quarantined uint64 // damaged pieces put aside
-	Bytes       int64  // waiting
-	Oldest      time.Time
-}
-
-// Spool is the open spool.
+// Spool is one spool. Emit may be called by many; Run once.
 type Spool struct {
-	cfg Config
-	d   Deps
+	cfg  Config
+	deps Deps
+	lock *os.File
 
-	mu    sync.Mutex
-	seq   uint64
-	files files
-	room  bool // the last Emit found room
-	more  chan struct{}
-	stats struct{ events, sent, dropped, quarantined atomic.Uint64 }
+	mu      sync.Mutex
+	segs    []*segment // oldest first; the last one is being written
+	active  *os.File
+	dirty   bool  // active has writes that were not synced
+	closed  int64 // end of the last complete batch in the active segment
+	open    int   // events behind it
+	openLen int   // and their bytes
+	openAt  time.Time
+	next    uint64 // sequence of the next event
+	total   int64  // bytes of all segments
+	buf     []byte
+	room    chan struct{} // closed when room was made
+	giveUp  chan struct{} // while full: closed when patience is over
+	broken  bool          // Close was called
+	c       counters
+
+	kick   chan struct{} // tells Run that there is something to look at
+	pos    int64         // in segs[0]: everything before it is acknowledged
+	acked  uint64        // sequence
+	cursor *os.File
 }
 
-// Open opens or makes the spool.
-func Open(cfg Config, d Deps) (*Spool, error) {
-	s := &Spool{cfg: cfg, d: d, more: make(chan struct{}, 1), room: true}
-	if cfg.MaxBytes == 0 {
-		s.cfg.MaxBytes = 1 << 30
+func (cfg *Config) defaults() error {
+	if cfg.Dir == "" || cfg.Org == "" || cfg.Node == "" {
+		return fault.New(fault.Invalid, "spool.open", "the spool needs a folder, an organisation and a node")
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fault.As(fault.Internal, "spool.open", err, "the spool's folder %s cannot be made", cfg.Dir)
+	setDefault(&cfg.MaxBytes, 1<<30)
+	setDefault(&cfg.BatchEvents, 500)
+	setDefault(&cfg.BatchBytes, 252<<10)
+	setDefault(&cfg.Linger, 10*time.Millisecond)
+	setDefault(&cfg.Patience, 50*time.Millisecond)
+	if cfg.MaxBytes < 4*maxRecord {
+		return fault.New(fault.Invalid, "spool.open", "the spool must be allowed at least %d bytes", 4*maxRecord)
 	}
-	last, damaged, err := s.files.open(cfg.Dir)
-	if err != nil {
-		return nil, err
-	}
-	s.stats.quarantined.Store(damaged)
-	// Sequences grow over restarts, and over a folder that was lost: the clock
-	// in microseconds is ahead of one event in each.
-	s.seq = max(last, uint64(d.Now().UnixMicro()))
-	nudge(s.more)
-	return s, nil
-}
-
-func nudge(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// Emit stamps an event and writes it down. An error means that the event is
-// lost; it was counted.
-func (s *Spool) Emit(e *event.Event) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seq++
-	s.stamp(e)
-	line, err := event.AppendJSON(nil, e)
-	if err == nil && s.files.bytes()+int64(len(line)) > s.cfg.MaxBytes {
-		err = fault.New(fault.Exhausted, "spool.emit", "the spool is full (%d MiB); the hub is away for too long", s.cfg.MaxBytes>>20)
-	}
-	if err == nil {
-		err = s.files.append(s.seq, line)
-	}
-	if err != nil {
-		s.stats.dropped.Add(1)
-		if s.room {
-			s.d.Log.Error("events are dropped", "node", s.cfg.Node, "err", err)
-		}
-		s.room = false
-		return err
-	}
-	s.room = true
-	s.stats.events.Add(1)
-	nudge(s.more)
 	return nil
 }
 
-func (s *Spool) stamp(e *event.Event) {
+func setDefault[T int | int64 | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// Open opens the spool in its folder, repairs what a crash left, and continues.
+// A folder belongs to one process at a time.
+func Open(cfg Config, deps Deps) (*Spool, error) {
+	const op = "spool.open"
+	if err := cfg.defaults(); err != nil {
+		return nil, err
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Jitter == nil {
+		deps.Jitter = func(d time.Duration) time.Duration { return rand.N(d) + 1 }
+	}
+	s := &Spool{cfg: cfg, deps: deps, room: make(chan struct{}), kick: make(chan struct{}, 1)}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fault.As(fault.Invalid, op, err, "the spool's folder cannot be made")
+	}
+	var err error
+	if s.lock, err = os.OpenFile(filepath.Join(cfg.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return nil, fault.As(fault.Invalid, op, err, "the spool's folder cannot be written to")
+	}
+	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		s.lock.Close()
+		return nil, fault.As(fault.Conflict, op, err, "another process uses the spool")
+	}
+	if err := s.recover(); err != nil {
+		s.Close()
+		return nil, fault.Wrap(op, err)
+	}
+	return s, nil
+}
+
+// Close makes what was emitted durable and lets go of the folder. Run must have
+// ended.
+func (s *Spool) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = true
+	var err error
+	if s.active != nil {
+		err = s.active.Sync()
+		s.active.Close()
+		s.active = nil
+	}
+	if s.cursor != nil {
+		s.cursor.Close()
+		s.cursor = nil
+	}
+	s.lock.Close() // Releases the lock.
+	return fault.Wrap("spool.close", err)
+}
+
+// Emit stamps the event with its place and writes it down. After nil it will
+// be delivered. An error is for an event that was dropped, and counted.
+func (s *Spool) Emit(e *event.Event) error {
+	const op = "spool.emit"
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		if s.broken {
+			s.c.dropped++
+			return fault.New(fault.Unavailable, op, "the spool is closed")
+		}
+		line, err := s.stamp(e)
+		if err != nil {
+			s.c.refused++
+			return fault.Wrap(op, err)
+		}
+		if s.total+int64(len(line)+2*headerSize) <= s.cfg.MaxBytes {
+			if err := s.append(line); err != nil {
+				s.c.dropped++
+				return fault.As(fault.Exhausted, op, err, "the spool cannot be written to")
+			}
+			return nil
+		}
+		if !s.waitForRoom() {
+			s.c.dropped++
+			return fault.New(fault.Exhausted, op, "the spool is full; the event was dropped and counted")
+		}
+	}
+}
+
+// waitForRoom waits, without the lock, until there may be room. It returns false
+// at once when the patience of this time of fullness is used up.
+func (s *Spool) waitForRoom() bool {
+	if s.giveUp == nil {
+		over := make(chan struct{})
+		s.giveUp = over
+		time.AfterFunc(s.cfg.Patience, func() { close(over) })
+	}
+	room, over := s.room, s.giveUp
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	select {
+	case <-over:
+		return false
+	default:
+	}
+	select {
+	case <-room:
+		return true
+	case <-over:
+		return false
+	}
+}
+
+// stamp fills what the event says of its origin and encodes it.
+func (s *Spool) stamp(e *event.Event) ([]byte, error) {
 	e.Finish()
 	m := &e.Metadata
-	m.UID = string(s.cfg.Node) + "." + strconv.FormatUint(s.seq, 36)
-	m.Sequence, m.Tenant = s.seq, s.cfg.Org
+	m.Sequence = s.next
+	m.UID = string(s.cfg.Node) + "." + strconv.FormatUint(s.next, 36)
+	m.Tenant = s.cfg.Org
 	m.Reporter = event.Reporter{UID: s.cfg.Node, Hostname: s.cfg.Hostname}
-	m.Product = event.Product{Name: "Noroshi", VendorName: "Noroshi", Version: s.cfg.Version, Feature: s.cfg.Feature}
-	m.LoggedTime = s.d.Now().UnixMilli()
+	m.Product = event.Product{Name: "Noroshi", VendorName: "Noroshi", Version: s.cfg.Version, Feature: s.cfg.Product}
+	m.LoggedTime = s.deps.Now().UnixMilli()
+	var err error
+	s.buf, err = event.AppendJSON(s.buf[:0], e)
+	return s.buf, err
 }
 
-// Run sends until ctx ends.
-func (s *Spool) Run(ctx context.Context) error {
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if err := s.files.close(); err != nil {
-			s.d.Log.Error("the spool did not close well", "node", s.cfg.Node, "err", err)
-		}
-	}()
-	failures := 0
-	for {
-		sent, err := s.sendOne(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			failures = min(failures+1, 7)
-			wait := time.Duration(1<<failures) * 25 * time.Millisecond
-			s.d.Log.Debug("batch not sent", "node", s.cfg.Node, "err", err)
-			if !sleep(ctx, wait/2+rand.N(wait)) {
-				return nil
-			}
-			continue
-		case sent == batchEvents: // There is more than one batch.
-			failures = 0
-			continue
-		}
-		failures = 0
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.more:
-			if !sleep(ctx, linger) { // A little company costs little time.
-				return nil
-			}
+// append writes the line behind the active segment, and a boundary where a batch
+// is complete. What a failed write left is overwritten by the next.
+func (s *Spool) append(line []byte) error {
+	if s.open > 0 && s.openLen+len(line)+1 > s.cfg.BatchBytes {
+		if err := s.cut(); err != nil {
+			return err
 		}
 	}
+	now := s.deps.Now()
+	if err := s.write(record{s.next, now.UnixMilli(), line}); err != nil {
+		return err
+	}
+	if s.open == 0 {
+		s.openAt = now
+		s.wake()
+	}
+	if s.c.pending == 0 {
+		s.c.oldest = now
+	}
+	s.next++
+	s.open++
+	s.openLen += len(line) + 1
+	s.c.emitted++
+	s.c.pending++
+	s.segs[len(s.segs)-1].waiting++
+	if s.open < s.cfg.BatchEvents {
+		return nil
+	}
+	if err := s.cut(); err != nil {
+		// The event is safe; only the boundary is not, and is tried again.
+		s.c.problem = err.Error()
+	}
+	return nil
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
+func (s *Spool) write(r record) error {
+	seg := s.segs[len(s.segs)-1]
+	b := appendRecord(make([]byte, 0, headerSize+len(r.line)), r)
+	if _, err := s.active.WriteAt(b, seg.size); err != nil {
+		return err
+	}
+	seg.size += int64(len(b))
+	s.total += int64(len(b))
+	s.dirty = true
+	return nil
+}
+
+// cut ends the open batch, and the segment when it is large enough.
+func (s *Spool) cut() error {
+	if err := s.write(record{seq: s.next - 1}); err != nil {
+		return err
+	}
+	seg := s.segs[len(s.segs)-1]
+	s.closed, s.open, s.openLen = seg.size, 0, 0
+	s.wake()
+	if seg.size < min(maxSegment, s.cfg.MaxBytes/4) {
+		return nil
+	}
+	return s.rotate()
+}
+
+func (s *Spool) wake() {
 	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
+	case s.kick <- struct{}{}:
+	default:
 	}
-}
-
-// sendOne sends the oldest batch and drops it when it was acknowledged. The same
-// batch is made again after a failure, so its id is the same too.
-func (s *Spool) sendOne(ctx context.Context) (int, error) {
-	s.mu.Lock()
-	lines, end, damaged, err := s.files.next(batchEvents, batchRaw)
-	s.mu.Unlock()
-	s.stats.quarantined.Add(damaged)
-	if err != nil || len(lines) == 0 {
-		return 0, err
-	}
-	batch, err := s.d.Encode(lines)
-	if err != nil {
-		return 0, err
-	}
-	sum := sha256.Sum256(batch)
-	if err := s.d.Publish(ctx, hex.EncodeToString(sum[:16]), batch); err != nil {
-		return 0, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stats.sent.Add(uint64(len(lines)))
-	return len(lines), s.files.done(end)
-}
-
-// Stats returns the counters.
-func (s *Spool) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Stats{Events: s.stats.events.Load(), Sent: s.stats.sent.Load(), Dropped: s.stats.dropped.Load(),
-		Quarantined: s.stats.quarantined.Load(), Bytes: s.files.bytes(), Oldest: s.files.oldest()}
 }
