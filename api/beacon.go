@@ -247,7 +247,11 @@ func (a *API) stages(ctx context.Context, s access.Scope, b *Beacon) error {
 		rate := float64(b.FalseBlock.Revoked) / float64(b.FalseBlock.Blocks)
 		b.FalseBlock.Rate = &rate
 	}
-	for _, n := range a.listNodes(s) {
+	nodes, err := a.listNodes(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
 		if n.State == "cut" {
 			continue
 		}

@@ -22,7 +22,7 @@ import (
 func (a *API) findings() {
 	register(a, op{"findings", http.MethodGet, "/findings", "What was found, the latest first", access.ViewFindings}, a.listFindings)
 	register(a, op{"finding", http.MethodGet, "/findings/{id}", "One finding", access.ViewFindings},
-		func(ctx context.Context, s access.Scope, in *idInput) (*struct{ Body finding.Finding }, error) {
+		func(ctx context.Context, s access.Scope, in *IDInput) (*struct{ Body finding.Finding }, error) {
 			f, err := a.b.Findings.Get(ctx, s, in.ID)
 			return &struct{ Body finding.Finding }{f}, err
 		})
@@ -31,11 +31,13 @@ func (a *API) findings() {
 	register(a, op{"escalate", http.MethodPost, "/findings/{id}/indicator", "Make an indicator of a finding", access.DecideIndicators}, a.escalate)
 }
 
-type idInput struct {
+// IDInput names a record.
+type IDInput struct {
 	ID ident.ID `path:"id" maxLength:"64"`
 }
 
-type listInput struct {
+// ListInput chooses a page of a list.
+type ListInput struct {
 	State  string `query:"state" maxLength:"100" doc:"one or more, separated by commas"`
 	Realm  string `query:"realm" enum:"real,exercise"`
 	Q      string `query:"q" maxLength:"300"`
@@ -43,7 +45,7 @@ type listInput struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
 }
 
-func (in listInput) realm() label.Realm {
+func (in ListInput) realm() label.Realm {
 	r, _ := label.ParseRealm(in.Realm) // The enumeration is checked; empty means both.
 	return r
 }
@@ -66,7 +68,7 @@ type Page[T any, S comparable] struct {
 }
 
 type findingsInput struct {
-	listInput
+	ListInput
 	Level string   `query:"level" enum:"informational,low,medium,high,critical"`
 	Org   ident.ID `query:"org" maxLength:"64"`
 }
@@ -91,7 +93,7 @@ func (a *API) listFindings(ctx context.Context, s access.Scope, in *findingsInpu
 // around is how far "nearby" looks to both sides.
 const around = 30 * time.Second
 
-func (a *API) nearby(ctx context.Context, s access.Scope, in *idInput) (*struct {
+func (a *API) nearby(ctx context.Context, s access.Scope, in *IDInput) (*struct {
 	Body struct {
 		Rows []eventstore.Record `json:"rows"`
 	}
@@ -112,7 +114,7 @@ func (a *API) nearby(ctx context.Context, s access.Scope, in *idInput) (*struct 
 }
 
 type triageInput struct {
-	idInput
+	IDInput
 	Body struct {
 		State   finding.State `json:"state" enum:"new,closed,dismissed"`
 		Reason  string        `json:"reason" maxLength:"2000"`
@@ -142,7 +144,7 @@ func (d Decision) proposal(realm label.Realm) intel.Proposal {
 }
 
 type escalateInput struct {
-	idInput
+	IDInput
 	Body struct {
 		Decision
 		Observable observable.Observable `json:"observable"`

@@ -37,7 +37,7 @@ func (a *API) indicators() {
 	}
 }
 
-func (a *API) listIndicators(ctx context.Context, s access.Scope, in *listInput) (*struct {
+func (a *API) listIndicators(ctx context.Context, s access.Scope, in *ListInput) (*struct {
 	Body Page[indicator.Indicator, indicator.State]
 }, error) {
 	p, err := a.b.Intel.List(ctx, s, intel.Filter{States: split[indicator.State](in.State), Realm: in.realm(), Text: in.Q, Cursor: in.Cursor, Limit: in.Limit})
@@ -61,7 +61,7 @@ type IndicatorDetail struct {
 	History    []ledger.Change     `json:"history"`
 }
 
-func (a *API) indicator(ctx context.Context, s access.Scope, in *idInput) (*struct{ Body IndicatorDetail }, error) {
+func (a *API) indicator(ctx context.Context, s access.Scope, in *IDInput) (*struct{ Body IndicatorDetail }, error) {
 	ind, err := a.b.Intel.Get(ctx, s, in.ID)
 	if err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (a *API) decide(ctx context.Context, s access.Scope, in *decideInput) (*str
 }
 
 type turnInput struct {
-	idInput
+	IDInput
 	Body struct {
 		Reason  string `json:"reason" maxLength:"500"`
 		Version int64  `json:"version"`

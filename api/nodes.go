@@ -14,12 +14,13 @@ import (
 
 func (a *API) nodes() {
 	register(a, op{"nodes", http.MethodGet, "/nodes", "The nodes and how they are", access.ViewNodes},
-		func(_ context.Context, s access.Scope, _ *struct{}) (*struct{ Body Items[Node] }, error) {
-			return items(a.listNodes(s)), nil
+		func(ctx context.Context, s access.Scope, _ *struct{}) (*struct{ Body Items[Node] }, error) {
+			list, err := a.listNodes(ctx, s)
+			return items(list), err
 		})
 	register(a, op{"cut", http.MethodPost, "/nodes/{id}/cut", "Cut a node off, at once", access.CutNodes},
 		func(ctx context.Context, s access.Scope, in *struct {
-			idInput
+			IDInput
 			Body struct {
 				Reason string `json:"reason" maxLength:"1000"`
 			}
@@ -56,9 +57,13 @@ type Node struct {
 	CutWhy      string    `json:"cut_why,omitempty"`
 }
 
-func (a *API) listNodes(s access.Scope) []Node {
-	var out []Node
-	for _, n := range a.b.Nodes.List(s) {
+func (a *API) listNodes(ctx context.Context, s access.Scope) ([]Node, error) {
+	list, err := a.b.Nodes.List(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Node, 0, len(list))
+	for _, n := range list {
 		x := Node{ID: n.ID, Org: n.Org, Name: n.Name, Role: n.Role, State: "away", NotAfter: n.NotAfter, Enrolled: n.Enrolled, CutWhy: n.CutWhy, Limits: []string{}}
 		if r, ok := a.b.Roll.Get(n.ID); ok {
 			x.Tier, x.Version, x.Addr, x.LastSeen, x.LagMS = r.Tier, r.Version, r.Addr, r.LastSeen, r.OldestMS
@@ -75,7 +80,7 @@ func (a *API) listNodes(s access.Scope) []Node {
 		out = append(out, x)
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
-	return out
+	return out, nil
 }
 
 // Enrolment is a token, ready to be pasted.
@@ -97,12 +102,12 @@ func (a *API) enrol(ctx context.Context, s access.Scope, in *struct {
 
 func (a *API) quarantine() {
 	type body struct {
-		Total int64              `json:"total"`
-		Items []quarantine.Entry `json:"items"`
+		Total int64                    `json:"total"`
+		Items []quarantine.Quarantined `json:"items"`
 	}
 	register(a, op{"quarantine", http.MethodGet, "/quarantine", "What could not be used, and why", access.ViewQuarantine},
 		func(ctx context.Context, s access.Scope, _ *struct{}) (*struct{ Body body }, error) {
 			list, total, err := a.b.Quarantine.List(ctx, s, 200)
-			return &struct{ Body body }{body{total, append([]quarantine.Entry{}, list...)}}, err
+			return &struct{ Body body }{body{total, append([]quarantine.Quarantined{}, list...)}}, err
 		})
 }

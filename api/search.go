@@ -14,7 +14,7 @@ func (a *API) search() {
 	register(a, op{"search", http.MethodGet, "/search", "Events by LogsQL, the newest first", access.SearchEvents}, a.searchRows)
 	register(a, op{"histogram", http.MethodGet, "/search/histogram", "How many events over time", access.SearchEvents}, a.histogram)
 	register(a, op{"fields", http.MethodGet, "/search/fields", "The fields that the events have", access.SearchEvents},
-		func(ctx context.Context, s access.Scope, in *queryInput) (*struct{ Body Items[eventstore.ValueCount] }, error) {
+		func(ctx context.Context, s access.Scope, in *QueryInput) (*struct{ Body Items[eventstore.ValueCount] }, error) {
 			list, err := a.b.Events.FieldNames(ctx, s, in.query(a.b.Now()))
 			return items(list), err
 		})
@@ -32,14 +32,15 @@ func (a *API) search() {
 		})
 }
 
-type queryInput struct {
+// QueryInput is a LogsQL query over a span of time.
+type QueryInput struct {
 	Q     string    `query:"q" maxLength:"8192" doc:"LogsQL; empty means everything"`
 	From  time.Time `query:"from" doc:"RFC 3339; an hour ago when left out"`
 	To    time.Time `query:"to" doc:"RFC 3339; now when left out"`
 	Limit int       `query:"limit" minimum:"1" maximum:"10000" default:"200"`
 }
 
-func (in queryInput) query(now time.Time) eventstore.Query {
+func (in QueryInput) query(now time.Time) eventstore.Query {
 	q := eventstore.Query{LogsQL: in.Q, From: in.From, To: in.To, Limit: in.Limit}
 	if q.To.IsZero() {
 		q.To = now.Add(time.Minute) // Clocks differ a little.
@@ -51,7 +52,7 @@ func (in queryInput) query(now time.Time) eventstore.Query {
 }
 
 type valuesInput struct {
-	queryInput
+	QueryInput
 	Field string `query:"field" maxLength:"200" required:"true"`
 }
 
@@ -62,7 +63,7 @@ type SearchResult struct {
 	Truncated bool                `json:"truncated"` // there may be more than the limit
 }
 
-func (a *API) searchRows(ctx context.Context, s access.Scope, in *queryInput) (*struct{ Body SearchResult }, error) {
+func (a *API) searchRows(ctx context.Context, s access.Scope, in *QueryInput) (*struct{ Body SearchResult }, error) {
 	start := time.Now()
 	rows, err := a.b.Events.Search(ctx, s, in.query(a.b.Now()))
 	r := SearchResult{Rows: append([]eventstore.Record{}, rows...), TookMS: float64(time.Since(start).Microseconds()) / 1000, Truncated: len(rows) == in.Limit}
@@ -74,7 +75,7 @@ type buckets struct {
 	StepS   int                 `json:"step_s"`
 }
 
-func (a *API) histogram(ctx context.Context, s access.Scope, in *queryInput) (*struct{ Body buckets }, error) {
+func (a *API) histogram(ctx context.Context, s access.Scope, in *QueryInput) (*struct{ Body buckets }, error) {
 	q := in.query(a.b.Now())
 	step := max(time.Second, (q.To.Sub(q.From) / 120).Truncate(time.Second))
 	list, err := a.b.Events.Histogram(ctx, s, q, step)

@@ -107,8 +107,8 @@ type Finding struct {
 	FirstSeen   time.Time               `json:"first_seen"`
 	LastSeen    time.Time               `json:"last_seen"`
 	Count       int64                   `json:"count"`
-	FoundAt     time.Time               `json:"found_at"` // t1
-	LastSeq     uint64                  `json:"-"`        // highest event sequence counted, so that a redelivered event counts once
+	FoundAt     time.Time               `json:"found_at"`            // t1
+	LastSeq     uint64                  `json:"-"`                   // highest event sequence counted, so that a redelivered event counts once
 	FirstSeq    uint64                  `json:"first_seq,omitempty"` // lowest sequence counted live: what a look back finds from there on is counted already
 	Reason      string                  `json:"reason,omitempty"`
 	By          string                  `json:"by,omitempty"` // who set the state last

@@ -141,6 +141,10 @@ func (in *Intel) Decide(ctx context.Context, s access.Scope, p Proposal) (indica
 			}
 			return in.save(ctx, tx, &ind, "extended")
 		}
+		if ind, found, err = lifted(ctx, tx, p, now); err != nil || found {
+			changed = false
+			return err
+		}
 		ind = in.fresh(p, s.Actor(), verdict, reasons, now)
 		return in.insert(ctx, tx, &ind)
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"noroshi/access"
 	"noroshi/fault"
@@ -28,6 +29,24 @@ func same(ctx context.Context, tx *ledger.Tx, p Proposal) (indicator.Indicator, 
 		return ind, false, nil
 	}
 	return ind, err == nil, err
+}
+
+// standsFor is how long a person's revocation stands above a policy.
+const standsFor = 24 * time.Hour
+
+// lifted finds the indicator that a person revoked lately: a policy does not
+// make it again, whoever sees the same thing next.
+func lifted(ctx context.Context, tx *ledger.Tx, p Proposal, now time.Time) (indicator.Indicator, bool, error) {
+	if p.Policy == "" {
+		return indicator.Indicator{}, false, nil
+	}
+	ind, err := scan(tx.QueryRow(ctx, `SELECT body, sightings, version FROM indicator
+		WHERE value = ? AND kind = ? AND realm = ? AND state = 'revoked' ORDER BY created DESC LIMIT 1`,
+		p.Observable.Value, string(p.Observable.Kind), p.Marking.Realm.String()))
+	if ledger.NoRows(err) {
+		return ind, false, nil
+	}
+	return ind, err == nil && now.Sub(ind.Modified) < standsFor, err
 }
 
 func scan(row interface{ Scan(...any) error }) (indicator.Indicator, error) {
@@ -237,5 +256,5 @@ func (in *Intel) History(ctx context.Context, s access.Scope, id ident.ID) ([]le
 	if _, err := in.Get(ctx, s, id); err != nil {
 		return nil, err
 	}
-	return in.d.DB.History(ctx, "indicator", id)
+	return in.d.DB.History(ctx, id)
 }

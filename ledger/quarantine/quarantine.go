@@ -17,8 +17,8 @@ import (
 // keep is how many entries of an organisation stay for people to look at.
 const keep = 1000
 
-// Entry is one refused piece of input.
-type Entry struct {
+// Quarantined is one refused piece of input.
+type Quarantined struct {
 	At     time.Time `json:"at"`
 	Org    ident.ID  `json:"org"`
 	Node   ident.ID  `json:"node"`
@@ -40,7 +40,7 @@ func New(db *ledger.DB, now func() time.Time, maker ident.Maker) *Store {
 }
 
 // Put keeps and counts entries.
-func (s *Store) Put(ctx context.Context, list []Entry) error {
+func (s *Store) Put(ctx context.Context, list []Quarantined) error {
 	err := s.db.Write(ctx, "hub:intake", func(tx *ledger.Tx) error {
 		orgs := map[ident.ID]bool{}
 		for _, e := range list {
@@ -77,7 +77,7 @@ func printable(s string) string {
 }
 
 // List returns the newest entries of the scope and how many there ever were.
-func (s *Store) List(ctx context.Context, sc access.Scope, limit int) (list []Entry, total int64, err error) {
+func (s *Store) List(ctx context.Context, sc access.Scope, limit int) (list []Quarantined, total int64, err error) {
 	if limit <= 0 || limit > keep {
 		limit = 100
 	}
@@ -88,7 +88,7 @@ func (s *Store) List(ctx context.Context, sc access.Scope, limit int) (list []En
 		}
 		rows, err := q.Query(ctx, `SELECT at, org, node, place, reason, sample FROM quarantine WHERE org IN `+in+` ORDER BY at DESC, id DESC LIMIT ?`, append(args, limit)...)
 		return ledger.Each(rows, err, func(scan func(...any) error) error {
-			var e Entry
+			var e Quarantined
 			var at int64
 			if err := scan(&at, &e.Org, &e.Node, &e.Place, &e.Reason, &e.Sample); err != nil {
 				return err

@@ -1,0 +1,346 @@
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"noroshi/access"
+	"noroshi/analyse"
+	"noroshi/analyse/hunt"
+	"noroshi/analyse/match"
+	"noroshi/analyse/pdns"
+	"noroshi/analyse/sigma"
+	"noroshi/api"
+	"noroshi/bus"
+	"noroshi/config"
+	"noroshi/content"
+	"noroshi/eventstore"
+	"noroshi/eventstore/victorialogs"
+	"noroshi/fault"
+	"noroshi/finding"
+	"noroshi/ident"
+	"noroshi/identity"
+	"noroshi/indicator"
+	"noroshi/intel"
+	"noroshi/intel/gate"
+	"noroshi/label"
+	"noroshi/ledger"
+	"noroshi/ledger/quarantine"
+	"noroshi/sense/intake"
+	"noroshi/sense/rollcall"
+	"noroshi/share/push"
+)
+
+// hub is the hub's parts, in the order in which data flows.
+type hub struct {
+	cfg  config.Config
+	log  *slog.Logger
+	deps identity.Deps
+
+	db         *ledger.DB
+	orgs       *identity.Organisations
+	ca         *identity.CA
+	nodes      *identity.Nodes
+	admitting  atomic.Pointer[identity.Nodes] // nil until the bus may admit
+	people     *identity.People
+	admin      access.Principal
+	server     *bus.Server
+	line       *bus.Hub
+	roll       *rollcall.Roll
+	events     eventstore.Store
+	quarantine *quarantine.Store
+	pdns       *pdns.Store
+	match      *match.Set
+	findings   *analyse.Analyser
+	hunter     *hunt.Hunter
+	hunts      chan indicator.Indicator
+	intel      *intel.Intel
+	push       *push.Push
+	api        *api.API
+
+	enrolAddr, consoleAddr string
+	run                    runner
+}
+
+// wireHub builds the hub in one straight line: what is made first is stopped
+// last.
+func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
+	h := &hub{cfg: cfg, log: log, roll: rollcall.New(time.Now), match: match.New(), hunts: make(chan indicator.Indicator, 1024), run: newRunner()}
+	for _, step := range []func(context.Context) error{h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, h.run.stop())
+		}
+	}
+	return h, nil
+}
+
+func (h *hub) dir(name string) string { return filepath.Join(h.cfg.DataDir, name) }
+
+// records opens the ledger and the organisations.
+func (h *hub) records(ctx context.Context) (err error) {
+	url := h.cfg.Hub.Ledger
+	if url == "" {
+		url = "sqlite:" + h.dir("ledger.db")
+	}
+	if h.db, err = ledger.Open(ctx, url); err != nil {
+		return err
+	}
+	h.run.cleanup("ledger", h.db.Close)
+	h.deps = identity.Deps{DB: h.db, Now: time.Now, Ident: ident.System()}
+	h.quarantine = quarantine.New(h.db, time.Now, h.deps.Ident)
+	if h.orgs, err = identity.OpenOrganisations(ctx, h.deps); err != nil {
+		return err
+	}
+	return seed(ctx, h.orgs, h.cfg.Hub.Organisations)
+}
+
+// identities opens the authority and the people.
+func (h *hub) identities(ctx context.Context) (err error) {
+	if h.ca, err = identity.OpenCA(h.dir("identity"), time.Now); err != nil {
+		return err
+	}
+	var root ident.ID
+	for _, o := range h.orgs.Current().All() {
+		if o.Parent == "" {
+			root = o.ID
+		}
+	}
+	h.people = identity.NewPeople(h.deps)
+	h.admin, err = h.people.Administrator(ctx, root)
+	return err
+}
+
+// hosts are the names that the hub's certificates stand for.
+func (h *hub) hosts() []string {
+	if h.cfg.Hub.Advertise == "" {
+		return nil
+	}
+	return []string{h.cfg.Hub.Advertise}
+}
+
+// transport opens the ports of nodes and joins the hub to its bus.
+func (h *hub) transport(ctx context.Context) error {
+	l, err := net.Listen("tcp", h.cfg.Hub.Enrol)
+	if err != nil {
+		return fault.As(fault.Unavailable, "app.enrol", err, "nodes cannot join: %s is taken or not allowed (hub.enrol)", h.cfg.Hub.Enrol)
+	}
+	h.run.cleanup("enrolment port", func() error { return ignoreClosed(l.Close()) })
+	h.enrolAddr = h.advertised(l.Addr().String())
+	nodeTLS, err := h.ca.NodeTLS(h.hosts())
+	if err != nil {
+		return err
+	}
+	if h.server, err = bus.NewServer(bus.ServerConfig{Dir: h.dir("bus"), Listen: h.cfg.Hub.Bus, TLS: nodeTLS, MaxBytes: int64(h.cfg.Hub.BusMiB) << 20},
+		bus.ServerDeps{Admit: h.admit, Feeds: push.FeedsFor, Log: h.log}); err != nil {
+		return err
+	}
+	h.run.cleanup("bus", func() error { h.server.Close(); return nil })
+	if h.line, err = h.server.Hub(ctx); err != nil {
+		return err
+	}
+	h.run.cleanup("line", func() error { h.line.Close(); return nil })
+	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor})
+	if err != nil {
+		return err
+	}
+	nodes.OnCut = func(id ident.ID) {
+		h.server.Disconnect(id)
+		h.roll.Forget(id)
+		h.announce("node", id, nil)
+	}
+	h.admitting.Store(nodes)
+	h.nodes = nodes
+	h.push = push.New(push.Deps{DB: h.db, Wire: h.line, Key: h.ca.FeedKey(), Tree: h.orgs.Current, Edges: h.edges, Now: time.Now, Log: h.log})
+	h.push.OnAck = func(nodes []ident.ID) { h.announce("signal", nodes[0], nil) }
+	return errors.Join(h.enrolment(l), h.listen(ctx))
+}
+
+// enrolment lets nodes join.
+func (h *hub) enrolment(l net.Listener) error {
+	cfg, err := h.ca.ServerTLS(h.hosts())
+	if err != nil {
+		return err
+	}
+	s := server(identity.EnrolHandler(h.nodes, h.log))
+	s.TLSConfig = cfg
+	h.run.serve("enrolment", s, func() error { return s.ServeTLS(l, "", "") })
+	return nil
+}
+
+// listen takes what nodes say beside their events.
+func (h *hub) listen(ctx context.Context) error {
+	refused := func(from bus.Node, place string, data []byte, err error) {
+		h.putAside(context.WithoutCancel(ctx), []quarantine.Quarantined{{Org: from.Org, Node: from.ID, Place: place, Reason: fault.PublicOf(err), Sample: string(data[:min(len(data), intake.MaxSample)])}})
+	}
+	return errors.Join(
+		h.line.OnSync(func(ctx context.Context, from bus.Node, req []byte) ([]byte, error) {
+			return h.push.HandleSync(ctx, from.Org, req)
+		}),
+		h.line.OnAck(func(from bus.Node, data []byte) {
+			if err := h.push.HandleAck(from.Org, from.ID, data); err != nil {
+				refused(from, "acknowledgement", data, err)
+			}
+		}),
+		h.line.OnStatus(func(from bus.Node, data []byte) {
+			if err := h.roll.Take(from, data); err != nil {
+				refused(from, "status", data, err)
+				return
+			}
+			h.announce("node", from.ID, h.visible(from.Org))
+		}))
+}
+
+// advertised is an address as nodes reach it.
+func (h *hub) advertised(addr string) string {
+	if h.cfg.Hub.Advertise == "" {
+		return addr
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	return net.JoinHostPort(h.cfg.Hub.Advertise, port)
+}
+
+func (h *hub) admit(cert *x509.Certificate) (bus.Node, time.Time, error) {
+	nodes := h.admitting.Load()
+	if nodes == nil {
+		return bus.Node{}, time.Time{}, fault.New(fault.Unavailable, "app.admit", "the hub is still starting")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	n, err := nodes.Admit(ctx, cert)
+	return bus.Node{Org: n.Org, ID: n.ID, Name: n.Name}, n.NotAfter, err
+}
+
+// edges are the nodes that enforce: resolvers that were not cut off.
+func (h *hub) edges() []push.Edge {
+	list, err := h.nodes.List(context.Background(), access.Hub(h.orgs.Current(), "push"))
+	if err != nil {
+		h.log.Error("the nodes cannot be read", "role", "hub", "err", err)
+	}
+	var out []push.Edge
+	for _, n := range list {
+		if n.Role == identity.Resolver && n.State == identity.NodeActive {
+			out = append(out, push.Edge{Node: n.ID, Org: n.Org, Name: n.Name, Joined: n.Enrolled, Here: h.roll.Here(n.ID)})
+		}
+	}
+	return out
+}
+
+func (h *hub) store(context.Context) error {
+	h.pdns = pdns.New(h.db)
+	s, err := victorialogs.Open(victorialogs.Config{Dir: h.dir("events"), MemoryMiB: h.cfg.Hub.EventsMiB, Retention: time.Duration(h.cfg.Hub.RetentionDays) * 24 * time.Hour}, h.log)
+	if err != nil {
+		return err
+	}
+	h.events = s
+	h.run.cleanup("events", s.Close)
+	return nil
+}
+
+// analysis loads the rules and makes the stage that judges.
+func (h *hub) analysis(ctx context.Context) error {
+	rules := &sigma.Set{}
+	names := append([]string{"content"}, h.cfg.Hub.Rules...)
+	for i, dir := range append([]fs.FS{content.Rules()}, folders(h.cfg.Hub.Rules)...) {
+		refused, err := rules.LoadFS(dir)
+		if err != nil {
+			return fault.As(fault.KindOf(err), "app.rules", err, "the rules of %s cannot be read (hub.rules)", names[i])
+		}
+		for _, r := range refused {
+			level := slog.LevelWarn
+			if fault.KindOf(r.Err) == fault.NotFound {
+				level = slog.LevelDebug // A rule about something else is no fault.
+			}
+			h.log.Log(ctx, level, "a rule is not at work", "role", "hub", "folder", names[i], "why", fault.PublicOf(r.Err))
+		}
+	}
+	h.log.Info("rules at work", "role", "hub", "rules", rules.Len())
+	var err error
+	h.findings, err = analyse.New(analyse.Config{}, analyse.Deps{DB: h.db, Rules: rules, Match: h.match, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident})
+	if err != nil {
+		return err
+	}
+	h.findings.OnChange = func(f finding.Finding) { h.announce("finding", f.ID, h.visible(f.Org)) }
+	h.hunter = hunt.New(h.events)
+	return nil
+}
+
+// visible lists who may know of an organisation's records: itself and those
+// above it.
+func (h *hub) visible(o ident.ID) []ident.ID {
+	return append([]ident.ID{o}, h.orgs.Current().Ancestors(o)...)
+}
+
+func folders(dirs []string) []fs.FS {
+	var out []fs.FS
+	for _, d := range dirs {
+		out = append(out, os.DirFS(d))
+	}
+	return out
+}
+
+// intelligence makes the gate and the stage that decides.
+func (h *hub) intelligence(ctx context.Context) error {
+	gc := gate.Config{Lists: folders(h.cfg.Hub.WarningLists)}
+	if h.cfg.Hub.Popular != "" {
+		f, err := os.Open(h.cfg.Hub.Popular)
+		if err != nil {
+			return fault.As(fault.NotFound, "app.gate", err, "the popular names %s cannot be read (hub.popular_names)", h.cfg.Hub.Popular)
+		}
+		defer func() { _ = f.Close() }()
+		gc.Popular = f
+	}
+	g, err := gate.New(gc)
+	if err != nil {
+		return err
+	}
+	policies, err := intel.Policies(folders(h.cfg.Hub.Policies)...)
+	if err != nil {
+		return err
+	}
+	h.intel = intel.New(intel.Deps{DB: h.db, Gate: g, Outbox: h.push, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log}, policies)
+	active, err := h.intel.Active(ctx)
+	if err != nil {
+		return err
+	}
+	for _, ind := range active {
+		h.match.Put(ind)
+	}
+	h.intel.OnChange = func(ind indicator.Indicator) {
+		// The matcher has it before the look back begins: no event falls between.
+		h.match.Put(ind)
+		h.announce("indicator", ind.ID, h.readers(ind))
+		if ind.State != indicator.Active {
+			return
+		}
+		select {
+		case h.hunts <- ind:
+		default:
+			h.log.Warn("the look back is behind; this indicator is not hunted", "role", "hub", "indicator", ind.ID)
+		}
+	}
+	return nil
+}
+
+// readers lists who may know of an indicator; nil is everybody.
+func (h *hub) readers(ind indicator.Indicator) []ident.ID {
+	if ind.TLP == label.TLPGreen || ind.TLP == label.TLPClear {
+		return nil
+	}
+	out := h.visible(ind.Org)
+	for o := range h.orgs.Current().Audience(ind.Org, ind.TLP, ind.SharedWith) {
+		out = append(out, o)
+	}
+	return out
+}
+
+func (h *hub) announce(topic string, id ident.ID, readers []ident.ID) {
+	h.line.Announce(topic, api.Change{ID: id, For: readers})
+}

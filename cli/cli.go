@@ -1,0 +1,123 @@
+// Package cli is the command line: one file per subcommand. It turns flags into
+// configuration, calls app, and says on standard error what went wrong, where,
+// and what to do; the exit code tells the kind (fault.ExitCode).
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"noroshi/config"
+	"noroshi/fault"
+)
+
+// command is one subcommand.
+type command struct {
+	name, args, help string
+	run              func(ctx context.Context, env *environment, args []string) error
+}
+
+// environment is what a command works with.
+type environment struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func commands() []command {
+	return []command{
+		{"up", "", "start everything on this machine: hub, sensor, resolvers", up},
+		{"hub", "[enrol | link]", "start the hub; 'hub enrol' makes a token for a node, 'hub link' a sign-in link", hub},
+		{"sensor", "--join TOKEN", "start the sensor of this machine", sensor},
+		{"resolver", "--join TOKEN", "start a protective resolver", resolver},
+		{"drill", "", "rehearse the signal from attack to protection and time its hops", runDrill},
+		{"doctor", "", "say what this machine can and cannot do", doctor},
+		{"config", "check | dump | explain [KEY]", "read, show or explain the configuration", configure},
+		{"version", "", "print the version", printVersion},
+	}
+}
+
+// Main runs the program and returns its exit code.
+func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) int {
+	env := &environment{in, out, errw}
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		usage(out)
+		return 0
+	}
+	for _, c := range commands() {
+		if c.name != args[0] {
+			continue
+		}
+		err := c.run(ctx, env, args[1:])
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		if err != nil {
+			fmt.Fprintf(errw, "noroshi %s: %s\n", c.name, fault.PublicOf(err))
+			if fault.KindOf(err) == fault.Internal {
+				fmt.Fprintf(errw, "  cause: %v\n", err)
+			}
+		}
+		return fault.ExitCode(err)
+	}
+	fmt.Fprintf(errw, "noroshi: there is no command %q; 'noroshi help' lists them\n", args[0])
+	return 2
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "Noroshi 狼煙: what one sees, all are protected from a second later.\n\nUsage: noroshi COMMAND [flags]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-10s %-30s %s\n", c.name, c.args, c.help)
+	}
+	fmt.Fprint(w, "\nEvery command has --help. No configuration is needed; --config FILE or NOROSHI_… variables change it.\n")
+}
+
+// flags makes the flag set of a command with --config and --data, which all
+// have.
+func flags(env *environment, name string) (*flag.FlagSet, func() (config.Config, error)) {
+	fs := flag.NewFlagSet("noroshi "+name, flag.ContinueOnError)
+	fs.SetOutput(env.err)
+	file := fs.String("config", os.Getenv("NOROSHI_CONFIG"), "configuration file (YAML)")
+	data := fs.String("data", "", "data folder, instead of the configuration's data_dir")
+	return fs, func() (config.Config, error) {
+		c, err := config.Load(*file, os.Environ())
+		if *data != "" {
+			c.DataDir = *data
+		}
+		return c, err
+	}
+}
+
+// parse reads flags and refuses what is left over.
+func parse(fs *flag.FlagSet, args []string) error {
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return fault.New(fault.Invalid, "cli.flags", "%v", err)
+	}
+	if fs.NArg() > 0 {
+		return fault.New(fault.Invalid, "cli.flags", "%q is not expected here; --help shows what is", fs.Arg(0))
+	}
+	return nil
+}
+
+// logger writes the log as configured.
+func logger(w io.Writer, c config.Log) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return nil, fault.New(fault.Invalid, "cli.log", "%q is not a level (debug, info, warn, error)", c.Level).At("log.level")
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch c.Format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	}
+	return nil, fault.New(fault.Invalid, "cli.log", "%q is not a format (text, json)", c.Format).At("log.format")
+}

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"noroshi/app"
+	"noroshi/fault"
+)
+
+// remote asks the platform that runs on this machine, through its socket.
+type remote struct{ client *http.Client }
+
+func dial(dataDir string) remote {
+	socket := filepath.Join(dataDir, app.SocketName)
+	return remote{&http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+			if err != nil {
+				return nil, fault.As(fault.Unavailable, "cli.dial", err, "no platform runs here: %s does not answer; start one with 'noroshi up', or say --data", socket)
+			}
+			return c, nil
+		}}}}
+}
+
+// Get and Post ask one operation.
+func (r remote) Get(ctx context.Context, path string, out any) error {
+	return r.do(ctx, http.MethodGet, path, nil, out)
+}
+
+// Post sends in and reads out.
+func (r remote) Post(ctx context.Context, path string, in, out any) error {
+	return r.do(ctx, http.MethodPost, path, in, out)
+}
+
+const maxAnswer = 64 << 20
+
+func (r remote) do(ctx context.Context, method, path string, in, out any) error {
+	const op = "cli.ask"
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fault.Wrap(op, err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://noroshi"+path, body)
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	if resp.StatusCode >= 300 {
+		var p struct {
+			Detail string
+			Errors []struct{ Message, Location string }
+		}
+		_ = json.Unmarshal(b, &p) // An answer that is no problem has no detail.
+		for _, e := range p.Errors {
+			p.Detail += "; " + e.Location + ": " + e.Message
+		}
+		return fault.New(kinds[resp.StatusCode], op, "%s", p.Detail)
+	}
+	if out == nil {
+		return nil
+	}
+	return fault.Wrap(op, json.Unmarshal(b, out))
+}
+
+var kinds = map[int]fault.Kind{400: fault.Invalid, 401: fault.Unauthenticated, 403: fault.Denied, 404: fault.NotFound, 409: fault.Conflict,
+	413: fault.TooLarge, 422: fault.Invalid, 429: fault.Exhausted, 503: fault.Unavailable}
