@@ -176,16 +176,21 @@ func (r *Resolver) pack(q *query, rep *reply) []byte {
 		if m.Extra = nil; q.opt != nil {
 			m.Extra = []wire.RR{opt(q, rep.ede, words)}
 		}
-		if out, err := m.Pack(); err == nil && len(out) <= limit {
+		out, err := m.Pack()
+		if err != nil {
+			return bare(q, wire.RcodeServerFailure)
+		}
+		if len(out) <= limit {
 			return out
 		}
 	}
 	m.Truncated = true
 	m.Answer, m.Ns = nil, nil // Half an answer could be taken for the whole.
-	if out, err := m.Pack(); err == nil && len(out) <= limit {
-		return out
+	out, err := m.Pack()
+	if err != nil || len(out) > limit {
+		return bare(q, wire.RcodeServerFailure)
 	}
-	return bare(q, wire.RcodeServerFailure)
+	return out
 }
 
 func opt(q *query, ede []wire.EDNS0_EDE, words bool) *wire.OPT {
