@@ -12,6 +12,7 @@ import (
 
 	wire "github.com/miekg/dns"
 
+	"noroshi/event"
 	"noroshi/indicator"
 )
 
@@ -187,4 +188,35 @@ func BenchmarkHandle(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkServe is a cached answer over UDP on loopback, client included.
+func BenchmarkServe(b *testing.B) {
+	r := newRig(b)
+	r.deps.Emit = func(*event.Event) error { return nil }
+	r.run()
+	packet, err := question("www.example", wire.TypeA).Pack()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		c, err := net.Dial("udp", r.r.Addr().String())
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		defer c.Close()
+		buf := make([]byte, 4096)
+		for pb.Next() {
+			if _, err := c.Write(packet); err != nil {
+				b.Error(err)
+				return
+			}
+			if _, err := c.Read(buf); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }
