@@ -62,7 +62,7 @@ type Match struct {
 // Config says where to listen, whom to answer and whom to ask. Zero values take
 // the defaults.
 type Config struct {
-	Listen    []string       // host:port; 127.0.0.1:53 and [::1]:53
+	Listen    []string       // host:port; 127.0.0.1:53
 	Upstreams []string       // addresses, port 53 when none is said; the nameservers of /etc/resolv.conf
 	Allow     []netip.Prefix // who is answered; the machine itself
 
@@ -149,7 +149,7 @@ func New(cfg Config, deps Deps) (*Resolver, error) {
 
 func (cfg *Config) defaults() {
 	if len(cfg.Listen) == 0 {
-		cfg.Listen = []string{"127.0.0.1:53", "[::1]:53"}
+		cfg.Listen = []string{"127.0.0.1:53"}
 	}
 	if len(cfg.Allow) == 0 {
 		cfg.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}

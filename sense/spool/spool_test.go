@@ -3,9 +3,11 @@ package spool
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"noroshi/bus"
 	"noroshi/event"
 	"noroshi/fault"
 )
@@ -539,3 +542,38 @@ func bench(b *testing.B, deliver bool) {
 type sinkhole struct{}
 
 func (sinkhole) Publish(context.Context, string, []byte) error { return nil }
+
+// The bus takes any batch that the spool cuts, however badly it compresses.
+func TestBusTakesTheLargestBatch(t *testing.T) {
+	r := newRig(t)
+	r.cfg.BatchEvents = 0
+	largest := 0
+	r.deps.Encode = func(lines [][]byte) ([]byte, error) {
+		frame, err := bus.EncodeBatch(lines)
+		if err != nil {
+			t.Error(err)
+		}
+		if events, bad, err := bus.DecodeBatch(frame); len(events) != len(lines) || len(bad) > 0 || err != nil {
+			t.Errorf("%d of %d events were read again, %d spoiled, %v", len(events), len(lines), len(bad), err)
+		}
+		b, _ := join(lines)
+		largest = max(largest, len(b))
+		return b, err
+	}
+	s := r.open()
+	noise := rand.NewChaCha8([32]byte{})
+	for range 100 {
+		b := make([]byte, 20<<10)
+		noise.Read(b)
+		e := lookup("a.example")
+		e.Message = base64.StdEncoding.EncodeToString(b)
+		if err := s.Emit(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.run(s)
+	until(t, "the spool is empty", func() bool { return s.Stats().SpooledEvents == 0 })
+	if st := s.Stats(); st.Acked != 100 || st.Lost != 0 || largest < 200<<10 {
+		t.Errorf("the largest batch has %d bytes; stats %+v", largest, st)
+	}
+}
