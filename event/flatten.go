@@ -1,58 +1,97 @@
 package event
 
 import (
+	"maps"
+	"slices"
 	"strconv"
-	"strings"
 )
 
 // Flatten hands out every attribute that is there under its dotted OCSF name,
-// without the time: "process.parent_process.file.path", "unmapped.Image". The
-// values of several answers stand in one value, separated by spaces, so that
-// each is found as a phrase.
+// except the time: "process.parent_process.file.path", "unmapped.Image". Numbers
+// are decimal; what is empty or 0 is left out. Of ancestors the parent is handed
+// out, hashes by their algorithm ("process.file.hashes.sha256").
+//
+// The values of several answers, labels or profiles stand in one value with a
+// space between, in their order, and so do several hashes of one algorithm. No
+// address, name or hash contains a space, so each is found as a phrase of its
+// own; answers.type has as many words. No name is handed out twice.
 func (e *Event) Flatten(add func(name, value string)) {
 	f := flattener{add}
-	f.num("class_uid", int(e.ClassUID))
-	f.num("category_uid", e.CategoryUID)
-	f.num("activity_id", e.ActivityID)
-	f.num("type_uid", e.TypeUID)
-	f.num("severity_id", e.SeverityID)
+	f.num("class_uid", int64(e.ClassUID))
+	f.num("category_uid", int64(e.CategoryUID))
+	f.num("activity_id", int64(e.ActivityID))
+	f.num("type_uid", int64(e.TypeUID))
+	f.num("severity_id", int64(e.SeverityID))
 	f.metadata(&e.Metadata)
-	if d := e.Device; d != nil {
-		f.str("device.hostname", d.Hostname)
-		f.str("device.uid", d.UID)
-		f.str("device.ip", d.IP)
-		if d.OS != nil {
-			f.str("device.os.name", d.OS.Name)
-		}
-	}
+	f.device(e.Device)
 	if a := e.Actor; a != nil {
-		f.process("actor.process.", a.Process)
-		f.user("actor.user.", a.User)
+		f.process(&actorProcess, a.Process)
+		f.user(&actorUser, a.User)
 	}
-	f.process("process.", e.Process)
-	if e.ExitCode != nil {
-		add("exit_code", strconv.Itoa(*e.ExitCode))
-	}
-	f.endpoint("src_endpoint.", e.SrcEndpoint)
-	f.endpoint("dst_endpoint.", e.DstEndpoint)
+	f.process(&process, e.Process)
+	f.ptr("exit_code", e.ExitCode)
+	f.endpoint(&srcEndpoint, e.SrcEndpoint)
+	f.endpoint(&dstEndpoint, e.DstEndpoint)
 	if c := e.ConnectionInfo; c != nil {
 		f.str("connection_info.protocol_name", c.ProtocolName)
-		f.num("connection_info.direction_id", c.DirectionID)
+		f.num("connection_info.protocol_num", int64(c.ProtocolNum))
+		f.num("connection_info.direction_id", int64(c.DirectionID))
 		f.str("connection_info.uid", c.UID)
 	}
 	f.dns(e)
-	f.num("action_id", e.ActionID)
-	f.num("disposition_id", e.DispositionID)
+	f.num("action_id", int64(e.ActionID))
+	f.num("disposition_id", int64(e.DispositionID))
 	if p := e.Policy; p != nil {
 		f.str("policy.uid", p.UID)
 		f.str("policy.name", p.Name)
 		f.str("policy.desc", p.Desc)
 	}
 	f.str("message", e.Message)
-	for k, v := range e.Unmapped {
-		f.str("unmapped."+k, v)
+	if len(e.Unmapped) > 0 {
+		for _, k := range slices.Sorted(maps.Keys(e.Unmapped)) {
+			f.str("unmapped."+k, e.Unmapped[k])
+		}
 	}
 }
+
+// The names are written once, so that flattening an event joins no strings.
+type (
+	userNames     struct{ name, uid, domain string }
+	endpointNames struct{ ip, port, hostname string }
+	processNames  struct {
+		pid, uid, name, cmdLine, workingDirectory, integrity, createdTime, terminatedTime string
+		filePath, fileName, fileType                                                      string
+		hashes                                                                            [4]string // by algorithm_id; 0 is any other
+		user                                                                              userNames
+		parent                                                                            *processNames
+	}
+)
+
+func namesOfUser(at string) userNames { return userNames{at + "name", at + "uid", at + "domain"} }
+
+func namesOfEndpoint(at string) endpointNames {
+	return endpointNames{at + "ip", at + "port", at + "hostname"}
+}
+
+func namesOfProcess(at string, parent *processNames) processNames {
+	hash := at + "file.hashes."
+	return processNames{pid: at + "pid", uid: at + "uid", name: at + "name", cmdLine: at + "cmd_line",
+		workingDirectory: at + "working_directory", integrity: at + "integrity",
+		createdTime: at + "created_time", terminatedTime: at + "terminated_time",
+		filePath: at + "file.path", fileName: at + "file.name", fileType: at + "file.type_id",
+		hashes: [4]string{hash + "other", hash + "md5", hash + "sha1", hash + "sha256"},
+		user:   namesOfUser(at + "user."), parent: parent}
+}
+
+var (
+	parentProcess      = namesOfProcess("process.parent_process.", nil)
+	process            = namesOfProcess("process.", &parentProcess)
+	actorParentProcess = namesOfProcess("actor.process.parent_process.", nil)
+	actorProcess       = namesOfProcess("actor.process.", &actorParentProcess)
+	actorUser          = namesOfUser("actor.user.")
+	srcEndpoint        = namesOfEndpoint("src_endpoint.")
+	dstEndpoint        = namesOfEndpoint("dst_endpoint.")
+)
 
 type flattener struct{ add func(name, value string) }
 
@@ -62,69 +101,128 @@ func (f flattener) str(name, v string) {
 	}
 }
 
-func (f flattener) num(name string, v int) {
+func (f flattener) num(name string, v int64) {
 	if v != 0 {
-		f.add(name, strconv.Itoa(v))
+		f.add(name, strconv.FormatInt(v, 10))
+	}
+}
+
+// ptr hands out a number for which 0 says something.
+func (f flattener) ptr(name string, v *int) {
+	if v != nil {
+		f.add(name, strconv.Itoa(*v))
+	}
+}
+
+// list hands out n values as one.
+func (f flattener) list(name string, n int, at func(i int) string) {
+	switch n {
+	case 0:
+	case 1:
+		f.str(name, at(0))
+	default:
+		var b []byte
+		for i := range n {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = append(b, at(i)...)
+		}
+		f.str(name, string(b))
 	}
 }
 
 func (f flattener) metadata(m *Metadata) {
+	f.str("metadata.version", m.Version)
 	f.str("metadata.uid", m.UID)
-	f.add("metadata.sequence", strconv.FormatUint(m.Sequence, 10))
+	f.add("metadata.sequence", strconv.FormatUint(m.Sequence, 10)) // The first one is 0.
 	f.str("metadata.tenant_uid", string(m.Tenant))
 	f.str("metadata.reporter.uid", string(m.Reporter.UID))
 	f.str("metadata.reporter.hostname", m.Reporter.Hostname)
 	f.str("metadata.log_provider", m.Provider)
+	f.str("metadata.product.name", m.Product.Name)
+	f.str("metadata.product.vendor_name", m.Product.VendorName)
+	f.str("metadata.product.version", m.Product.Version)
 	f.str("metadata.product.feature", m.Product.Feature)
-	f.str("metadata.labels", strings.Join(m.Labels, " "))
+	f.list("metadata.profiles", len(m.Profiles), func(i int) string { return m.Profiles[i] })
+	f.list("metadata.labels", len(m.Labels), func(i int) string { return m.Labels[i] })
+	f.num("metadata.logged_time", m.LoggedTime)
 }
 
-func (f flattener) process(prefix string, p *Process) {
-	// Ancestors beyond the parent are not flattened: no field has a name for them.
-	if p == nil || strings.Count(prefix, "parent_process.") > 1 {
+func (f flattener) device(d *Device) {
+	if d == nil {
 		return
 	}
-	f.num(prefix+"pid", p.PID)
-	f.str(prefix+"uid", p.UID)
-	f.str(prefix+"name", p.Name)
-	f.str(prefix+"cmd_line", p.CmdLine)
-	f.str(prefix+"working_directory", p.WorkingDirectory)
-	f.str(prefix+"integrity", p.Integrity)
+	f.str("device.hostname", d.Hostname)
+	f.str("device.uid", d.UID)
+	f.str("device.ip", d.IP)
+	f.num("device.type_id", int64(d.TypeID))
+	if d.OS != nil {
+		f.str("device.os.name", d.OS.Name)
+		f.num("device.os.type_id", int64(d.OS.TypeID))
+	}
+}
+
+func (f flattener) process(n *processNames, p *Process) {
+	if p == nil || n == nil {
+		return
+	}
+	f.num(n.pid, int64(p.PID))
+	f.str(n.uid, p.UID)
+	f.str(n.name, p.Name)
+	f.str(n.cmdLine, p.CmdLine)
+	f.str(n.workingDirectory, p.WorkingDirectory)
+	f.str(n.integrity, p.Integrity)
+	f.num(n.createdTime, p.CreatedTime)
+	f.num(n.terminatedTime, p.TerminatedTime)
 	if p.File != nil {
-		f.str(prefix+"file.path", p.File.Path)
-		for _, h := range p.File.Hashes {
-			f.str(prefix+"file.hashes."+hashName(h.AlgorithmID), h.Value)
+		f.str(n.filePath, p.File.Path)
+		f.str(n.fileName, p.File.Name)
+		f.num(n.fileType, int64(p.File.TypeID))
+		f.hashes(n, p.File.Hashes)
+	}
+	f.user(&n.user, p.User)
+	f.process(n.parent, p.ParentProcess)
+}
+
+// hashes hands out each algorithm once, as the store wants it, whatever a source
+// sends; nearly always that is one value.
+func (f flattener) hashes(n *processNames, all []Fingerprint) {
+	for a, name := range n.hashes {
+		value, found := "", false
+		for _, h := range all {
+			switch {
+			case algorithm(h.AlgorithmID) != a:
+			case found:
+				value += " " + h.Value
+			default:
+				value, found = h.Value, true
+			}
 		}
+		f.str(name, value)
 	}
-	f.user(prefix+"user.", p.User)
-	f.process(prefix+"parent_process.", p.ParentProcess)
 }
 
-func hashName(id int) string {
-	switch id {
-	case 1:
-		return "md5"
-	case 2:
-		return "sha1"
-	case 3:
-		return "sha256"
+func algorithm(id int) int {
+	if id < 1 || id > 3 {
+		return 0
 	}
-	return "other"
+	return id
 }
 
-func (f flattener) user(prefix string, u *User) {
+func (f flattener) user(n *userNames, u *User) {
 	if u != nil {
-		f.str(prefix+"name", u.Name)
-		f.str(prefix+"uid", u.UID)
-		f.str(prefix+"domain", u.Domain)
+		f.str(n.name, u.Name)
+		f.str(n.uid, u.UID)
+		f.str(n.domain, u.Domain)
 	}
 }
 
-func (f flattener) endpoint(prefix string, e *Endpoint) {
+func (f flattener) endpoint(n *endpointNames, e *Endpoint) {
 	if e != nil {
-		f.str(prefix+"ip", e.IP)
-		f.num(prefix+"port", e.Port)
-		f.str(prefix+"hostname", e.Hostname)
+		f.str(n.ip, e.IP)
+		f.num(n.port, int64(e.Port))
+		f.str(n.hostname, e.Hostname)
 	}
 }
 
@@ -132,14 +230,15 @@ func (f flattener) dns(e *Event) {
 	if q := e.Query; q != nil {
 		f.str("query.hostname", q.Hostname)
 		f.str("query.type", q.Type)
+		f.str("query.class", q.Class)
 	}
-	if len(e.Answers) > 0 {
-		var data, types []string
-		for _, a := range e.Answers {
-			data, types = append(data, a.RData), append(types, a.Type)
-		}
-		f.str("answers.rdata", strings.Join(data, " "))
-		f.str("answers.type", strings.Join(types, " "))
+	if a := e.Answers; len(a) > 0 {
+		f.list("answers.rdata", len(a), func(i int) string { return a[i].RData })
+		f.list("answers.type", len(a), func(i int) string { return a[i].Type })
+		f.list("answers.class", len(a), func(i int) string { return a[i].Class })
+		f.list("answers.ttl", len(a), func(i int) string { return strconv.Itoa(a[i].TTL) })
 	}
 	f.str("rcode", e.RCode)
+	f.ptr("rcode_id", e.RCodeID)
+	f.num("response_time", e.ResponseTime)
 }

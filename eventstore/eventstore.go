@@ -8,10 +8,12 @@ package eventstore
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"noroshi/access"
 	"noroshi/event"
+	"noroshi/fault"
 )
 
 // Row is one event with the store's number of its organisation.
@@ -20,22 +22,30 @@ type Row struct {
 	Event  *event.Event
 }
 
-// Query is a LogsQL query over a span of time. A query without pipes returns
-// the newest rows first, at most Limit.
+// Query is a LogsQL query over a span of time. A query whose rows keep their
+// time returns the newest first, or the oldest first when asked so, at most
+// Limit; one with other pipes returns what these leave, in their order.
 type Query struct {
 	LogsQL   string
 	From, To time.Time // To is not included; zero times mean everything
-	Limit    int
+	Limit    int       // 0 is MaxLimit
+	Oldest   bool
 }
 
 // Limits of a query.
 const (
-	MaxQuery = 8 << 10 // bytes
-	MaxLimit = 10_000  // rows
-	Timeout  = 10 * time.Second
+	MaxQuery  = 8 << 10 // bytes of its text
+	MaxPipes  = 16      // in the query and its subqueries
+	MaxLimit  = 10_000  // rows of the answer
+	MaxAnswer = 64 << 20
+	MaxValues = 1000 // of one field
+	MaxSteps  = 2000 // of a histogram
+	Timeout   = 10 * time.Second
 )
 
-// Record is one row of an answer: dotted OCSF names and text.
+// Record is one row of an answer: the dotted OCSF names of Event.Flatten, beside
+// "class" (process, network, dns), "node" and the one-line summary "_msg". The
+// organisation is metadata.tenant_uid.
 type Record struct {
 	Time   time.Time         `json:"time"` // zero when a pipe left no time
 	Fields map[string]string `json:"fields"`
@@ -60,18 +70,46 @@ type Stats struct {
 	Full  bool // it takes no more rows, because the disk is nearly full
 }
 
+// RefusedRow is a row that the store can never take.
+type RefusedRow struct {
+	Index int   // in the rows given to Append
+	Err   error // a fault with a public message
+}
+
+// RefusedRows is the error of an Append that took all rows but these. Trying
+// again does not help: they belong to the quarantine.
+type RefusedRows []RefusedRow
+
+func (r RefusedRows) Error() string {
+	return fmt.Sprintf("%d rows were refused, the first is row %d: %v", len(r), r[0].Index, r[0].Err)
+}
+
+// Unwrap gives the reason of the first, so that the kind is known.
+func (r RefusedRows) Unwrap() error { return r[0].Err }
+
 // Store is an engine. Appended rows are found after Flush, or after about a
-// second, and survive any crash after Sync.
+// second, and survive any crash of the process after Sync.
 type Store interface {
+	// Append adds rows. It returns RefusedRows when it took the others; after any
+	// other error nothing is known of them, and Known tells.
 	Append(ctx context.Context, rows []Row) error
 	Flush(ctx context.Context) error
 	Sync(ctx context.Context) error
 	// Known tells which events, by metadata.uid, a tenant has in [from, to].
 	Known(ctx context.Context, tenant uint32, uids []string, from, to time.Time) (map[string]bool, error)
 	Search(ctx context.Context, s access.Scope, q Query) ([]Record, error)
+	// Histogram counts the rows that the query's filter finds, per step.
 	Histogram(ctx context.Context, s access.Scope, q Query, step time.Duration) ([]Bucket, error)
+	// FieldNames and FieldValues say what there is in the rows that the query's
+	// filter finds, the most frequent first.
 	FieldNames(ctx context.Context, s access.Scope, q Query) ([]ValueCount, error)
 	FieldValues(ctx context.Context, s access.Scope, q Query, field string, limit int) ([]ValueCount, error)
+	// Delete removes a tenant's rows from before a moment, and waits until they
+	// are gone. What it began goes on after a crash.
+	Delete(ctx context.Context, tenant uint32, before time.Time) error
 	Stats(ctx context.Context) (Stats, error)
 	Close() error
 }
+
+// Closed is what every method of a closed store returns.
+var Closed = fault.New(fault.Unavailable, "eventstore", "the event store is closed")

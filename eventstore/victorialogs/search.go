@@ -2,229 +2,264 @@ package victorialogs
 
 import (
 	"context"
-	"sort"
+	"fmt"
+	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
 	"noroshi/access"
-	"noroshi/event"
 	"noroshi/eventstore"
 	"noroshi/fault"
 )
 
-func className(c event.Class) string {
-	switch c {
-	case event.ProcessActivity:
-		return "process"
-	case event.NetworkActivity:
-		return "network"
-	case event.DNSActivity:
-		return "dns"
-	}
-	return "other"
+// ask is one question of a reader, checked and bound.
+type ask struct {
+	text     string // as the engine writes it again
+	ids      []logstorage.TenantID
+	from, to time.Time
+	now      time.Time
 }
 
-// parse reads a person's LogsQL. The span of time and the tenants are given
-// outside the text, and an option of the text that would lift the span is
-// refused.
-func parse(q eventstore.Query) (*logstorage.Query, error) {
-	const op = "victorialogs.parse"
-	text := strings.TrimSpace(q.LogsQL)
-	if text == "" {
-		text = "*"
-	}
-	if len(text) > eventstore.MaxQuery {
-		return nil, fault.New(fault.TooLarge, op, "the query is %d bytes; at most %d are allowed", len(text), eventstore.MaxQuery)
-	}
-	if strings.Contains(strings.ToLower(text), "options(") {
-		return nil, fault.New(fault.Invalid, op, "query options are not allowed here")
-	}
-	p, err := logstorage.ParseQuery(text)
+// prepare checks a query and binds it to the scope and to what is kept. Without
+// tenants there is nothing to run.
+func (s *Store) prepare(sc access.Scope, q eventstore.Query, filterOnly bool) (a ask, err error) {
+	a.now = time.Now()
+	p, err := guard(q.LogsQL, a.now)
 	if err != nil {
-		return nil, fault.As(fault.Invalid, op, err, "the query cannot be read: %v", err)
+		return a, err
 	}
-	from, to := q.From, q.To
-	if from.IsZero() {
-		from = time.Unix(0, 0)
+	if filterOnly {
+		p.DropAllPipes()
 	}
-	if to.IsZero() {
-		to = time.Now().Add(24 * time.Hour)
+	a.text, a.ids = p.String(), tenants(sc.Tenants()...)
+	a.from, a.to = a.now.Add(-s.cfg.Retention-24*time.Hour), a.now.Add(ahead+time.Hour)
+	if q.From.After(a.from) {
+		a.from = q.From
+	}
+	if !q.To.IsZero() && q.To.Before(a.to) {
+		a.to = q.To
+	}
+	if !a.from.Before(a.to) {
+		a.ids = nil // An empty span, or one that is not kept.
+	}
+	return a, nil
+}
+
+// bind makes the engine's query for a span within the asked one, with pipes of
+// our own at its end.
+func (a ask) bind(from, to time.Time, more string) (*logstorage.Query, error) {
+	p, err := parse(a.text+more, a.now)
+	if err != nil {
+		return nil, fault.Wrap("victorialogs.bind", err)
 	}
 	p.AddTimeFilter(from.UnixNano(), to.UnixNano()-1)
 	return p, nil
 }
 
-// run executes a parsed query and collects copies of its rows.
-func (s *Store) run(ctx context.Context, ids []logstorage.TenantID, q *logstorage.Query, limit int) ([]eventstore.Record, error) {
-	ctx, cancel := context.WithTimeout(ctx, eventstore.Timeout)
-	defer cancel()
-	var mu sync.Mutex
-	var out []eventstore.Record
-	var qs logstorage.QueryStats
-	err := s.storage.RunQuery(logstorage.NewQueryContext(ctx, &qs, ids, q, false, nil), func(_ uint, db *logstorage.DataBlock) {
-		rows := records(db)
-		mu.Lock()
-		defer mu.Unlock()
-		if len(out) < limit {
-			out = append(out, rows...)
-		}
-	})
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, fault.As(fault.Exhausted, "victorialogs.query", err, "the query took longer than %s; narrow the span of time or the filter", eventstore.Timeout)
-		}
-		return nil, fault.As(fault.Invalid, "victorialogs.query", err, "the query cannot be run: %v", err)
-	}
-	if len(out) > limit {
-		out = out[:limit]
-	}
-	return out, nil
-}
+// as makes the engine read a word of ours in a query whose text is theirs.
+const counted = "noroshi_count"
 
-func records(db *logstorage.DataBlock) []eventstore.Record {
-	out := make([]eventstore.Record, db.RowsCount())
-	for i := range out {
-		out[i].Fields = map[string]string{}
-	}
-	for _, c := range db.GetColumns(false) {
-		name := strings.Clone(c.Name)
-		for i, v := range c.Values {
-			if v == "" {
-				continue
-			}
-			if name == "_time" {
-				if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
-					out[i].Time = t
-				}
-				continue
-			}
-			out[i].Fields[name] = strings.Clone(v)
-		}
-	}
-	return out
-}
-
-// Search returns the rows of a query, newest first where it has a time.
+// Search returns the rows of a query.
 func (s *Store) Search(ctx context.Context, sc access.Scope, q eventstore.Query) ([]eventstore.Record, error) {
-	p, err := parse(q)
-	if err != nil {
+	a, err := s.prepare(sc, q, false)
+	if err != nil || len(a.ids) == 0 {
 		return nil, err
-	}
-	if len(sc.Tenants()) == 0 {
-		return nil, nil
 	}
 	limit := q.Limit
 	if limit <= 0 || limit > eventstore.MaxLimit {
 		limit = eventstore.MaxLimit
 	}
-	timed := p.CanReturnLastNResults()
-	if timed {
-		p.AddPipeSortByTimeDesc()
-	}
-	p.AddPipeOffsetLimit(0, uint64(limit))
-	rows, err := s.run(ctx, tenants(sc.Tenants()), p, limit)
-	if timed {
-		sort.SliceStable(rows, func(i, j int) bool { return rows[i].Time.After(rows[j].Time) })
-	}
+	var rows []eventstore.Record
+	err = s.forReader(ctx, func(ctx context.Context) error {
+		p, err := a.bind(a.from, a.to, "")
+		if err != nil {
+			return err
+		}
+		if !p.CanReturnLastNResults() {
+			p.AddPipeOffsetLimit(0, uint64(limit))
+			rows, err = s.run(ctx, a.ids, p, limit)
+			return err
+		}
+		rows, err = s.timed(ctx, a, limit, q.Oldest)
+		return err
+	})
 	return rows, err
+}
+
+// timed returns the rows at one end of the span, in their order. Sorting reads
+// whole rows, so it first finds, by counting, a part of the span that holds
+// enough: most readers want the newest hundred of millions.
+func (s *Store) timed(ctx context.Context, a ask, limit int, oldest bool) ([]eventstore.Record, error) {
+	from, to, sort := a.from, a.to, " | sort by (_time desc)"
+	if oldest {
+		sort = " | sort by (_time)"
+	}
+	for part := 10 * time.Minute; ; part *= 4 {
+		if oldest {
+			to = minTime(a.to, a.from.Add(part))
+		} else {
+			from = maxTime(a.from, minTime(a.to, a.now).Add(-part))
+		}
+		if from.Equal(a.from) && to.Equal(a.to) {
+			break
+		}
+		n, err := s.count(ctx, a, from, to)
+		if err != nil {
+			return nil, err
+		}
+		if n >= int64(limit) {
+			break
+		}
+	}
+	p, err := a.bind(from, to, sort+" limit "+strconv.Itoa(limit))
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.run(ctx, a.ids, p, limit)
+	slices.SortStableFunc(rows, func(x, y eventstore.Record) int {
+		if oldest {
+			return x.Time.Compare(y.Time)
+		}
+		return y.Time.Compare(x.Time)
+	})
+	return rows, err
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func (s *Store) count(ctx context.Context, a ask, from, to time.Time) (int64, error) {
+	p, err := a.bind(from, to, " | stats count() "+counted)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := s.run(ctx, a.ids, p, 1)
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	return number(rows[0].Fields[counted]), nil
+}
+
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64) // The engine writes counts in full.
+	return n
 }
 
 // Histogram counts the rows of the query's filter per step.
 func (s *Store) Histogram(ctx context.Context, sc access.Scope, q eventstore.Query, step time.Duration) ([]eventstore.Bucket, error) {
-	p, err := parse(q)
-	if err != nil {
+	a, err := s.prepare(sc, q, true)
+	if err != nil || len(a.ids) == 0 {
 		return nil, err
 	}
-	if len(sc.Tenants()) == 0 {
-		return nil, nil
+	if step < time.Second || a.to.Sub(a.from)/step > eventstore.MaxSteps {
+		return nil, fault.New(fault.Invalid, "victorialogs.histogram", "a histogram has at most %d steps, of a second or more", eventstore.MaxSteps)
 	}
-	if step < time.Second || q.From.IsZero() || q.To.Sub(q.From)/step > 2000 {
-		return nil, fault.New(fault.Invalid, "victorialogs.histogram", "the span of time must be given, with at most 2,000 steps of a second or more")
-	}
-	p.DropAllPipes()
-	p.AddCountByTimePipe(int64(step), 0, nil)
-	rows, err := s.run(ctx, tenants(sc.Tenants()), p, 4000)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]eventstore.Bucket, 0, len(rows))
-	for _, r := range rows {
-		out = append(out, eventstore.Bucket{Start: r.Time, Count: number(r.Fields["hits"])})
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Start.Before(out[j].Start) })
-	return out, nil
-}
-
-func number(s string) int64 {
-	var n int64
-	for _, c := range s {
-		if c < '0' || c > '9' {
-			break
+	var out []eventstore.Bucket
+	err = s.forReader(ctx, func(ctx context.Context) error {
+		p, err := a.bind(a.from, a.to, "")
+		if err != nil {
+			return err
 		}
-		n = n*10 + int64(c-'0')
-	}
-	return n
+		p.AddCountByTimePipe(int64(step), 0, nil)
+		rows, err := s.run(ctx, a.ids, p, eventstore.MaxSteps+2)
+		for _, r := range rows {
+			out = append(out, eventstore.Bucket{Start: r.Time, Count: number(r.Fields["hits"])})
+		}
+		return err
+	})
+	slices.SortFunc(out, func(x, y eventstore.Bucket) int { return x.Start.Compare(y.Start) })
+	return out, err
 }
 
 // FieldNames lists the names of the fields that the query's rows have.
 func (s *Store) FieldNames(ctx context.Context, sc access.Scope, q eventstore.Query) ([]eventstore.ValueCount, error) {
-	return s.values(ctx, sc, q, func(qc *logstorage.QueryContext) ([]logstorage.ValueWithHits, error) {
-		return s.storage.GetFieldNames(qc, "")
-	})
+	return s.values(ctx, sc, q, " | field_names", "name", "hits", eventstore.MaxValues)
 }
 
 // FieldValues lists the most frequent values of a field.
 func (s *Store) FieldValues(ctx context.Context, sc access.Scope, q eventstore.Query, field string, limit int) ([]eventstore.ValueCount, error) {
-	if limit <= 0 || limit > 1000 {
-		limit = 1000
+	if field == "" || len(field) > 128 {
+		return nil, fault.New(fault.Invalid, "victorialogs.values", "a field's name has 1 to 128 bytes")
 	}
-	list, err := s.values(ctx, sc, q, func(qc *logstorage.QueryContext) ([]logstorage.ValueWithHits, error) {
-		return s.storage.GetFieldValues(qc, field, "", uint64(limit))
-	})
-	return list[:min(len(list), limit)], err
+	if limit <= 0 || limit > eventstore.MaxValues {
+		limit = eventstore.MaxValues
+	}
+	// Rows without the field have no value of it.
+	more := fmt.Sprintf(" | filter %s:* | top %d by (%s) hits as %s", quote(field), limit, quote(field), counted)
+	return s.values(ctx, sc, q, more, field, counted, limit)
 }
 
-func (s *Store) values(ctx context.Context, sc access.Scope, q eventstore.Query, ask func(*logstorage.QueryContext) ([]logstorage.ValueWithHits, error)) ([]eventstore.ValueCount, error) {
-	p, err := parse(q)
-	if err != nil || len(sc.Tenants()) == 0 {
+func (s *Store) values(ctx context.Context, sc access.Scope, q eventstore.Query, more, name, hits string, limit int) ([]eventstore.ValueCount, error) {
+	a, err := s.prepare(sc, q, true)
+	if err != nil || len(a.ids) == 0 {
 		return nil, err
 	}
-	p.DropAllPipes()
-	ctx, cancel := context.WithTimeout(ctx, eventstore.Timeout)
-	defer cancel()
-	var qs logstorage.QueryStats
-	list, err := ask(logstorage.NewQueryContext(ctx, &qs, tenants(sc.Tenants()), p, false, nil))
-	if err != nil {
-		return nil, fault.As(fault.Invalid, "victorialogs.values", err, "the query cannot be run: %v", err)
-	}
-	out := make([]eventstore.ValueCount, 0, len(list))
-	for _, v := range list {
-		if v.Value != "" && !strings.HasPrefix(v.Value, "_stream") {
-			out = append(out, eventstore.ValueCount{Value: strings.Clone(v.Value), Count: int64(v.Hits)})
+	var out []eventstore.ValueCount
+	err = s.forReader(ctx, func(ctx context.Context) error {
+		p, err := a.bind(a.from, a.to, more)
+		if err != nil {
+			return err
 		}
-	}
-	sort.SliceStable(out, func(i, j int) bool { return out[i].Count > out[j].Count })
-	return out, nil
+		rows, err := s.run(ctx, a.ids, p, limit)
+		for _, r := range rows {
+			if v := r.Fields[name]; v != "" && !strings.HasPrefix(v, "_stream") {
+				out = append(out, eventstore.ValueCount{Value: v, Count: number(r.Fields[hits])})
+			}
+		}
+		return err
+	})
+	slices.SortStableFunc(out, func(x, y eventstore.ValueCount) int {
+		if x.Count != y.Count {
+			return int(min(1, max(-1, y.Count-x.Count)))
+		}
+		return strings.Compare(x.Value, y.Value)
+	})
+	return out, err
 }
 
-// Known tells which events of a tenant are stored already.
+// maxKnown is how many identifiers are asked for in one query.
+const maxKnown = 1000
+
+// Known tells which events of a tenant are stored already. It waits for no
+// reader: the ingest asks.
 func (s *Store) Known(ctx context.Context, tenant uint32, uids []string, from, to time.Time) (map[string]bool, error) {
-	quoted := make([]string, len(uids))
-	for i, u := range uids {
-		quoted[i] = quote(u)
-	}
-	p, err := logstorage.ParseQuery(`"metadata.uid":in(` + strings.Join(quoted, ",") + `) | fields "metadata.uid"`)
+	leave, err := s.enter()
 	if err != nil {
-		return nil, fault.Wrap("victorialogs.known", err)
+		return nil, err
 	}
-	p.AddTimeFilter(from.UnixNano(), to.UnixNano())
-	rows, err := s.run(ctx, tenants([]uint32{tenant}), p, 2*len(uids))
-	have := make(map[string]bool, len(rows))
-	for _, r := range rows {
-		have[r.Fields["metadata.uid"]] = true
+	defer leave()
+	have := map[string]bool{}
+	for part := range slices.Chunk(uids, maxKnown) {
+		list := make([]string, len(part))
+		for i, u := range part {
+			list[i] = quote(u)
+		}
+		p, err := parse(`"metadata.uid":in(`+strings.Join(list, ",")+`) | uniq by ("metadata.uid")`, time.Now())
+		if err != nil {
+			return nil, fault.Wrap("victorialogs.known", err)
+		}
+		p.AddTimeFilter(from.UnixNano(), to.UnixNano())
+		rows, err := s.run(ctx, tenants(tenant), p, len(part))
+		if err != nil {
+			return nil, fault.Wrap("victorialogs.known", err)
+		}
+		for _, r := range rows {
+			have[r.Fields["metadata.uid"]] = true
+		}
 	}
-	return have, err
+	return have, nil
 }

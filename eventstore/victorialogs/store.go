@@ -1,20 +1,22 @@
 // Package victorialogs is the embedded event store: VictoriaLogs' storage in
-// process. Its global flags and its logger are tamed here and nowhere else; one
-// store can be open per process and folder. Package app opens it.
+// process. Its global flags and its logger are tamed here and nowhere else.
+// Several stores may be open in one process, in different folders, and share
+// one cap on memory; a folder is open once. Package app opens it.
+//
+// The engine answers a broken disk and a fault of its own by ending the process:
+// the bus then delivers again what was not acknowledged.
 package victorialogs
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
-	"github.com/VictoriaMetrics/VictoriaMetrics/lib/logger"
 
 	"noroshi/eventstore"
 	"noroshi/fault"
@@ -23,152 +25,116 @@ import (
 // Config is where and how much.
 type Config struct {
 	Dir       string
-	MemoryMiB int           // for caches and queries
-	Retention time.Duration // older days are dropped
+	MemoryMiB int           // for caches and queries; 0 is 512
+	Retention time.Duration // older days are dropped; at least a day
 }
+
+const (
+	defaultMemoryMiB = 512
+	minFree          = 256 << 20 // bytes on the disk below which nothing is taken
+	// The engine deletes, when it opens, days that lie further ahead than its
+	// future retention: a machine that starts with its clock at 1970 would lose
+	// everything. So the engine is given a century, and Append keeps the bound.
+	century = 100 * 365 * 24 * time.Hour
+	ahead   = 24 * time.Hour
+)
 
 // Store is the open store.
 type Store struct {
 	storage *logstorage.Storage
+	cfg     Config
 	log     *slog.Logger
+	slots   chan struct{} // one for each query that runs for a reader
 
-	mu      sync.RWMutex // held for reading while appending, for writing while a Sync takes the days
-	dirtyMu sync.Mutex
-	dirty   map[string]bool // days with rows that are not durable yet
+	life   sync.RWMutex // held for reading by every operation
+	closed bool
+
+	sync  sync.Mutex   // one Sync at a time: the second must not overtake the first
+	write sync.RWMutex // held for reading by Append, for writing by Sync
+	mark  sync.Mutex
+	dirty map[string]bool // days with rows that are not durable yet
 }
 
 var _ eventstore.Store = (*Store)(nil)
 
-// tame sets VictoriaMetrics' global flags once per process: a cap on memory,
-// and silence on standard error, where its logger would write.
-var tame = sync.OnceFunc(func() {
-	if !flag.Parsed() {
-		_ = flag.CommandLine.Parse(nil) // Nothing is parsed, but it must have been asked.
-	}
-	logger.SetOutputForTests(discard{})
-})
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
+// maxQueries is how many queries run at once; each may take a part of the memory.
+const maxQueries = 4
 
 // Open opens or makes the store.
-func Open(cfg Config, log *slog.Logger) (*Store, error) {
+func Open(cfg Config, log *slog.Logger) (s *Store, err error) {
 	const op = "victorialogs.open"
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+	if cfg.MemoryMiB <= 0 {
+		cfg.MemoryMiB = defaultMemoryMiB
+	}
+	if cfg.Retention < 24*time.Hour {
+		return nil, fault.New(fault.Invalid, op, "events must be kept for a day at least")
+	}
+	if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
+		return nil, fault.Wrap(op, err)
+	}
+	if err := tame(cfg.MemoryMiB, log); err != nil {
+		return nil, fault.Wrap(op, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(cfg.Dir), 0o700); err != nil {
 		return nil, fault.As(fault.Internal, op, err, "the folder %s cannot be made", cfg.Dir)
 	}
-	tame()
-	if cfg.MemoryMiB > 0 {
-		_ = flag.Set("memory.allowedBytes", fmt.Sprintf("%dMiB", cfg.MemoryMiB)) // The first open in a process counts.
-	}
-	s := &Store{log: log, dirty: map[string]bool{}}
+	defer func() {
+		if r := recover(); r != nil {
+			s, err = nil, fault.As(fault.Conflict, op, fmt.Errorf("%v", r), "the event store in %s cannot be opened; is another process using it?", cfg.Dir)
+		}
+	}()
+	s = &Store{cfg: cfg, log: log, dirty: map[string]bool{}, slots: make(chan struct{}, maxQueries)}
 	s.storage = logstorage.MustOpenStorage(cfg.Dir, &logstorage.StorageConfig{
-		Retention: cfg.Retention, FlushInterval: time.Second, FutureRetention: 24 * time.Hour,
-		MaxBackfillAge: cfg.Retention, MinFreeDiskSpaceBytes: 256 << 20, SnapshotsMaxAge: time.Hour,
+		Retention: cfg.Retention, MaxBackfillAge: cfg.Retention, FutureRetention: century,
+		FlushInterval:         5 * time.Second, // Sync comes more often.
+		MinFreeDiskSpaceBytes: minFree, SnapshotsMaxAge: time.Hour,
 	})
-	return s, nil
+	return s, os.Chmod(cfg.Dir, 0o700)
 }
 
-// Close closes the store; everything appended is on disk afterwards.
+// enter begins an operation; the store is not closed before leave.
+func (s *Store) enter() (leave func(), err error) {
+	s.life.RLock()
+	if s.closed {
+		s.life.RUnlock()
+		return nil, eventstore.Closed
+	}
+	return s.life.RUnlock, nil
+}
+
+// Close waits for what is under way and closes the store; everything appended
+// is on disk afterwards.
 func (s *Store) Close() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
 	s.storage.MustClose()
-	return nil
-}
-
-// streamFields group rows on disk: rows of one class from one node are alike.
-var streamFields = []string{"class", "node"}
-
-// Append adds rows. The times were checked by the intake; a full disk refuses
-// the rows, so that the bus keeps them.
-func (s *Store) Append(_ context.Context, rows []eventstore.Row) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	if s.storage.IsReadOnly() {
-		return fault.New(fault.Exhausted, "victorialogs.append", "the event store takes no more: the disk is nearly full")
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	lr := logstorage.GetLogRows(streamFields, nil, nil, nil, "")
-	defer logstorage.PutLogRows(lr)
-	var fields []logstorage.Field
-	add := func(name, value string) { fields = append(fields, logstorage.Field{Name: name, Value: value}) }
-	for _, r := range rows {
-		fields = fields[:0]
-		add("_msg", r.Event.Summary())
-		add("class", className(r.Event.ClassUID))
-		add("node", string(r.Event.Metadata.Reporter.UID))
-		r.Event.Flatten(add)
-		lr.MustAdd(logstorage.TenantID{AccountID: r.Tenant}, r.Event.Time*int64(time.Millisecond), fields, -1)
-		if lr.NeedFlush() {
-			s.storage.MustAddRows(lr)
-			lr.ResetKeepSettings()
-		}
-	}
-	s.storage.MustAddRows(lr)
-	s.touch(rows)
-	return nil
-}
-
-// touch remembers which days have rows that are not durable yet.
-func (s *Store) touch(rows []eventstore.Row) {
-	s.dirtyMu.Lock()
-	defer s.dirtyMu.Unlock()
-	for _, r := range rows {
-		s.dirty[time.UnixMilli(r.Event.Time).UTC().Format("20060102")] = true
-	}
-}
-
-// Flush makes what was appended searchable.
-func (s *Store) Flush(context.Context) error {
-	s.storage.DebugFlush()
-	return nil
-}
-
-// Sync makes what was appended durable: the rows in memory become parts, and a
-// snapshot of the days written since forces these parts to disk (measured: it
-// takes both). The snapshot itself is dropped at once.
-func (s *Store) Sync(context.Context) error {
-	s.mu.Lock() // Rows appended from here on belong to the next Sync.
-	s.dirtyMu.Lock()
-	days := s.dirty
-	s.dirty = map[string]bool{}
-	s.dirtyMu.Unlock()
-	s.mu.Unlock()
-	if len(days) == 0 {
-		return nil
-	}
-	s.storage.DebugFlush()
-	for day := range days {
-		for _, path := range s.storage.PartitionSnapshotMustCreate(day) {
-			if err := s.storage.PartitionSnapshotDelete(path); err != nil {
-				s.log.Warn("snapshot not deleted", "role", "events", "err", err)
-			}
-		}
-	}
 	return nil
 }
 
 // Stats tells how full the store is.
 func (s *Store) Stats(context.Context) (eventstore.Stats, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return eventstore.Stats{}, err
+	}
+	defer leave()
 	var st logstorage.StorageStats
 	s.storage.UpdateStats(&st)
 	return eventstore.Stats{
-		Rows:  st.InmemoryRowsCount + st.SmallPartRowsCount + st.BigPartRowsCount,
-		Bytes: st.CompressedInmemorySize + st.CompressedSmallPartSize + st.CompressedBigPartSize,
+		Rows:  st.RowsCount(),
+		Bytes: st.CompressedInmemorySize + st.CompressedSmallPartSize + st.CompressedBigPartSize + st.IndexdbSizeBytes,
 		Full:  s.storage.IsReadOnly(),
 	}, nil
 }
 
-func tenants(ids []uint32) []logstorage.TenantID {
+func tenants(ids ...uint32) []logstorage.TenantID {
 	out := make([]logstorage.TenantID, len(ids))
 	for i, id := range ids {
 		out[i] = logstorage.TenantID{AccountID: id}
 	}
 	return out
-}
-
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\x00", "").Replace(s) + `"`
 }

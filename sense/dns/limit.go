@@ -1,17 +1,23 @@
 package dns
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"time"
 )
 
-// limiter is a token bucket per client address, with a bounded number of them.
+// maxClients bounds how many clients the limiter remembers. Beyond it, it starts
+// afresh: that lets a little more through, once.
+const maxClients = 65536
+
+// limiter is a token bucket for each client: a second's worth of queries at
+// once, then at the rate. IPv6 clients are counted by their /64, which one
+// machine has to itself.
 type limiter struct {
-	rate float64
-	mu   sync.Mutex
-	m    map[netip.Addr]bucket
+	rate float64 // in a second; 0 for no limit
+
+	mu sync.Mutex
+	of map[netip.Addr]bucket
 }
 
 type bucket struct {
@@ -19,64 +25,34 @@ type bucket struct {
 	at     time.Time
 }
 
-const maxBuckets = 100_000
-
-func newLimiter(rate float64) *limiter { return &limiter{rate: rate, m: map[netip.Addr]bucket{}} }
+func newLimiter(rate int) *limiter {
+	return &limiter{rate: float64(rate), of: map[netip.Addr]bucket{}}
+}
 
 func (l *limiter) allow(a netip.Addr, now time.Time) bool {
 	if l.rate <= 0 {
 		return true
 	}
+	if a.Is6() {
+		if p, err := a.WithZone("").Prefix(64); err == nil {
+			a = p.Addr()
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b, ok := l.m[a]
-	if !ok {
-		if len(l.m) >= maxBuckets {
-			clear(l.m) // Everybody begins again: simpler than choosing whom to forget.
+	b, known := l.of[a]
+	if !known {
+		if len(l.of) >= maxClients {
+			clear(l.of)
 		}
-		b = bucket{tokens: l.rate, at: now}
+		b = bucket{l.rate, now}
 	}
-	b.tokens = min(l.rate, b.tokens+now.Sub(b.at).Seconds()*l.rate)
+	b.tokens = min(l.rate, b.tokens+max(0, now.Sub(b.at).Seconds())*l.rate)
 	b.at = now
-	ok = b.tokens >= 1
+	ok := b.tokens >= 1
 	if ok {
 		b.tokens--
 	}
-	l.m[a] = b
+	l.of[a] = b
 	return ok
-}
-
-// limit bounds the connections that a listener has open at one time.
-func limit(l net.Listener, n int) net.Listener {
-	return &limited{Listener: l, slots: make(chan struct{}, n)}
-}
-
-type limited struct {
-	net.Listener
-	slots chan struct{}
-}
-
-func (l *limited) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case l.slots <- struct{}{}:
-			return &counted{Conn: c, free: sync.OnceFunc(func() { <-l.slots })}, nil
-		default:
-			_ = c.Close() // Over the limit; the client tries again.
-		}
-	}
-}
-
-type counted struct {
-	net.Conn
-	free func()
-}
-
-func (c *counted) Close() error {
-	c.free()
-	return c.Conn.Close()
 }

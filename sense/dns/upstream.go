@@ -2,234 +2,231 @@ package dns
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sort"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/miekg/dns"
+	wire "github.com/miekg/dns"
+
+	"noroshi/fault"
 )
 
-// lookup answers from the cache or from upstream. Equal questions at one moment
-// are asked once.
-func (x *exchange) lookup(ctx context.Context, qu dns.Question) *dns.Msg {
-	opt := x.q.IsEdns0()
-	k := key{name: x.name, kind: qu.Qtype, do: opt != nil && opt.Do(), cd: x.q.CheckingDisabled}
-	if m, fresh := x.r.cache.get(k, x.at); fresh {
-		x.r.stats.hits.Add(1)
-		x.hit = true
-		return x.adopt(m)
-	}
-	m, err := x.r.flights.do(k, func() (*dns.Msg, error) { return x.r.ask(ctx, qu, k) })
-	if err == nil {
-		return x.adopt(m)
-	}
-	x.r.stats.upstream.Add(1)
-	if m := x.r.cache.stale(k, x.at); m != nil { // RFC 8767
-		x.hit = true
-		a := x.adopt(m)
-		x.explain(a, dns.ExtendedErrorCodeStaleAnswer, "upstream does not answer; this is an old answer")
-		return a
-	}
-	if errors.Is(err, errNoUpstream) {
-		return x.fail(dns.RcodeServerFailure, dns.ExtendedErrorCodeNoReachableAuthority, "no upstream resolver is configured")
-	}
-	return x.fail(dns.RcodeServerFailure, dns.ExtendedErrorCodeNetworkError, "no upstream resolver answers")
+const (
+	resolvConf  = "/etc/resolv.conf"
+	maxForeign  = 16               // packets that are not the answer, before the upstream is given up on UDP
+	shunned     = 10 * time.Second // how long an upstream that failed is asked last
+	maxAttempts = 4
+)
+
+// upstream is one resolver that we ask.
+type upstream struct {
+	addr   netip.AddrPort
+	failed atomic.Int64 // when, in nanoseconds; 0 for not lately
 }
 
-// adopt makes a shared answer the answer to this query.
-func (x *exchange) adopt(m *dns.Msg) *dns.Msg {
-	a := m.Copy()
-	a.Id, a.Question = x.q.Id, x.q.Question
-	a.RecursionDesired, a.RecursionAvailable = x.q.RecursionDesired, true
-	return a
+// upstreamsOf reads the configured upstreams, or those of the machine without
+// those that are ourselves.
+func upstreamsOf(cfg Config) ([]*upstream, error) {
+	list, own := cfg.Upstreams, len(cfg.Upstreams) > 0
+	if !own {
+		c, err := wire.ClientConfigFromFile(resolvConf)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fault.As(fault.Invalid, "dns.upstreams", err, "the nameservers in %s cannot be read", resolvConf)
+		}
+		if c != nil {
+			list = c.Servers
+		}
+	}
+	var all []*upstream
+	for _, s := range list {
+		a, err := parseUpstream(s)
+		if err != nil {
+			return nil, err
+		}
+		if own || !ourselves(a, cfg.Listen) {
+			all = append(all, &upstream{addr: a})
+		}
+	}
+	return all, nil
 }
 
-var errNoUpstream = errors.New("no upstream")
-
-// ask asks the upstreams in turn. What they may learn is the question alone: no
-// client subnet is passed on.
-func (r *Resolver) ask(ctx context.Context, qu dns.Question, k key) (*dns.Msg, error) {
-	if len(r.cfg.Upstreams) == 0 {
-		return nil, errNoUpstream
+func parseUpstream(s string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return netip.AddrPortFrom(a, 53), nil
 	}
-	var errs error
-	for _, up := range r.cfg.Upstreams {
-		m, err := r.askOne(ctx, up, qu, k)
-		if err == nil {
-			r.cache.put(k, m, r.d.Now())
+	a, err := netip.ParseAddrPort(s)
+	if err != nil || a.Port() == 0 {
+		return a, fault.New(fault.Invalid, "dns.upstreams", "the upstream %q is not an address", s)
+	}
+	return a, nil
+}
+
+// ourselves tells whether asking the address would be asking ourselves.
+func ourselves(a netip.AddrPort, listen []string) bool {
+	for _, l := range listen {
+		own, err := netip.ParseAddrPort(l)
+		if err != nil || own.Port() != a.Port() {
+			continue
+		}
+		if own.Addr() == a.Addr() || own.Addr().IsUnspecified() && onThisMachine(a.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+func onThisMachine(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	nets, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, n := range nets {
+		if p, err := netip.ParsePrefix(n.String()); err == nil && p.Addr() == a {
+			return true
+		}
+	}
+	return false
+}
+
+// forward asks one upstream after the other. A failure that has a reason in
+// DNSSEC is an answer: another upstream might not validate.
+func (r *Resolver) forward(ctx context.Context, k key) (*wire.Msg, error) {
+	var last *wire.Msg
+	err := error(fault.New(fault.Unavailable, "dns.forward", "there is no upstream"))
+	for _, u := range r.attempts() {
+		m, e := r.ask(ctx, u, k)
+		if e != nil {
+			r.st.upstreamErrors.Add(1)
+			u.failed.Store(r.deps.Now().UnixNano())
+			if err = e; ctx.Err() != nil {
+				return nil, err
+			}
+			continue
+		}
+		u.failed.Store(0)
+		if m.Rcode == wire.RcodeSuccess || m.Rcode == wire.RcodeNameError || bogus(m) {
 			return m, nil
 		}
-		errs = errors.Join(errs, err)
+		r.st.upstreamErrors.Add(1)
+		last = m
 	}
-	return nil, errs
+	if last != nil {
+		last.Rcode = wire.RcodeServerFailure // Their REFUSED is for us, not for the client.
+		last.Answer, last.Ns = nil, nil
+		return last, nil
+	}
+	return nil, err
 }
 
-func (r *Resolver) askOne(ctx context.Context, up string, qu dns.Question, k key) (*dns.Msg, error) {
-	q := new(dns.Msg)
-	q.SetQuestion(dns.Fqdn(k.name), qu.Qtype) // with a random id, from a random port
-	q.CheckingDisabled = k.cd
-	q.SetEdns0(maxUDPSize, k.do)
-	c := dns.Client{Timeout: upstreamFor / 2, UDPSize: maxUDPSize}
-	m, _, err := c.ExchangeContext(ctx, q, up)
-	if err == nil && m.Truncated {
-		c.Net = "tcp"
-		m, _, err = c.ExchangeContext(ctx, q, up)
+// attempts lists whom to ask: those that failed lately come last, and a single
+// one is asked twice, since packets get lost.
+func (r *Resolver) attempts() []*upstream {
+	list := append([]*upstream(nil), r.upstreams...)
+	after := r.deps.Now().Add(-shunned).UnixNano()
+	sort.SliceStable(list, func(i, j int) bool { return list[i].failed.Load() < after && list[j].failed.Load() >= after })
+	if len(list) == 1 {
+		list = append(list, list[0])
 	}
-	switch {
-	case err != nil:
+	return list[:min(len(list), maxAttempts)]
+}
+
+func bogus(m *wire.Msg) bool {
+	for _, e := range errorsOf(m) {
+		if e.InfoCode >= wire.ExtendedErrorCodeDNSSECIndeterminate && e.InfoCode <= wire.ExtendedErrorCodeNSECMissing {
+			return true
+		}
+	}
+	return false
+}
+
+// ask puts one question to one upstream, over TCP when the answer does not fit.
+func (r *Resolver) ask(ctx context.Context, u *upstream, k key) (*wire.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	req := &wire.Msg{MsgHdr: wire.MsgHdr{Id: r.deps.ID(), RecursionDesired: true, CheckingDisabled: k.cd, AuthenticatedData: true},
+		Question: []wire.Question{{Name: wire.Fqdn(k.name), Qtype: k.qtype, Qclass: wire.ClassINET}}}
+	req.SetEdns0(bufferSize, k.do)
+	packed, err := req.Pack()
+	if err != nil {
 		return nil, err
-	case len(m.Question) != 1 || !strings.EqualFold(m.Question[0].Name, q.Question[0].Name) || m.Question[0].Qtype != qu.Qtype:
-		return nil, errors.New("the answer is to another question")
-	case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
-		return nil, errors.New("upstream says " + dns.RcodeToString[m.Rcode])
+	}
+	m, err := r.exchange(ctx, "udp", u, req, packed)
+	if err == nil && m.Truncated || errors.Is(err, errForeign) {
+		m, err = r.exchange(ctx, "tcp", u, req, packed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !u.addr.Addr().IsLoopback() {
+		m.AuthenticatedData = false // What came over a network proves nothing.
 	}
 	return m, nil
 }
 
-// flights joins equal questions.
-type flights struct {
-	mu sync.Mutex
-	m  map[key]*flight
-}
+var errForeign = errors.New("too many packets that are not the answer")
 
-type flight struct {
-	done chan struct{}
-	msg  *dns.Msg
-	err  error
-}
-
-func (f *flights) do(k key, ask func() (*dns.Msg, error)) (*dns.Msg, error) {
-	f.mu.Lock()
-	if x, ok := f.m[k]; ok {
-		f.mu.Unlock()
-		<-x.done
-		return x.msg, x.err
+// exchange sends the question and waits for its answer; anything else that
+// comes on the socket is ignored.
+func (r *Resolver) exchange(ctx context.Context, network string, u *upstream, req *wire.Msg, packed []byte) (*wire.Msg, error) {
+	c, err := r.deps.Dial(ctx, network, u.addr.String())
+	if err != nil {
+		return nil, err
 	}
-	x := &flight{done: make(chan struct{})}
-	f.m[k] = x
-	f.mu.Unlock()
-	x.msg, x.err = ask()
-	f.mu.Lock()
-	delete(f.m, k)
-	f.mu.Unlock()
-	close(x.done)
-	return x.msg, x.err
-}
-
-// key is what an answer depends on. The policy is not in it: it is asked for
-// every query.
-type key struct {
-	name   string
-	kind   uint16
-	do, cd bool
-}
-
-type entry struct {
-	msg     *dns.Msg
-	at      time.Time
-	ttl     time.Duration
-	touched bool
-}
-
-// cache keeps raw answers, at most max, and forgets by the clock algorithm.
-type cache struct {
-	mu   sync.Mutex
-	max  int
-	m    map[key]*entry
-	ring []key
-	hand int
-}
-
-func newCache(limit int) *cache { return &cache{max: limit, m: map[key]*entry{}} }
-
-const (
-	maxTTL   = 24 * time.Hour
-	maxStale = 24 * time.Hour
-)
-
-// get returns a copy with the remaining times to live.
-func (c *cache) get(k key, now time.Time) (*dns.Msg, bool) {
-	c.mu.Lock()
-	e, ok := c.m[k]
-	if ok {
-		e.touched = true
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	if d, ok := ctx.Deadline(); ok {
+		_ = c.SetDeadline(d)
 	}
-	c.mu.Unlock()
-	if !ok || now.Sub(e.at) >= e.ttl {
-		return nil, false
+	send, read := packed, readPacket
+	if network == "tcp" {
+		send, read = append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...), readFrame
 	}
-	return aged(e.msg, uint32(now.Sub(e.at)/time.Second)), true
-}
-
-// stale returns what has expired not too long ago, with a short time to live.
-func (c *cache) stale(k key, now time.Time) *dns.Msg {
-	c.mu.Lock()
-	e, ok := c.m[k]
-	c.mu.Unlock()
-	if !ok || now.Sub(e.at) > e.ttl+maxStale {
-		return nil
+	if _, err := c.Write(send); err != nil {
+		return nil, errors.Join(ctx.Err(), err)
 	}
-	m := e.msg.Copy()
-	each(m, func(h *dns.RR_Header) { h.Ttl = 30 })
-	return m
-}
-
-func aged(m *dns.Msg, seconds uint32) *dns.Msg {
-	m = m.Copy()
-	each(m, func(h *dns.RR_Header) { h.Ttl -= min(h.Ttl, seconds) })
-	return m
-}
-
-func each(m *dns.Msg, fn func(*dns.RR_Header)) {
-	for _, list := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
-		for _, rr := range list {
-			if rr.Header().Rrtype != dns.TypeOPT {
-				fn(rr.Header())
-			}
+	for range maxForeign {
+		b, err := read(c)
+		if err != nil {
+			return nil, errors.Join(ctx.Err(), err)
 		}
+		if m := new(wire.Msg); m.Unpack(b) == nil && isAnswer(req, m) {
+			return m, nil
+		}
+		r.st.foreign.Add(1)
 	}
+	return nil, errForeign
 }
 
-func (c *cache) put(k key, m *dns.Msg, now time.Time) {
-	ttl := lifetime(m)
-	if ttl <= 0 {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e, ok := c.m[k]; ok {
-		e.msg, e.at, e.ttl = m, now, ttl
-		return
-	}
-	if len(c.ring) < c.max {
-		c.ring = append(c.ring, k)
-	} else {
-		for c.m[c.ring[c.hand]].touched {
-			c.m[c.ring[c.hand]].touched = false
-			c.hand = (c.hand + 1) % len(c.ring)
-		}
-		delete(c.m, c.ring[c.hand])
-		c.ring[c.hand] = k
-		c.hand = (c.hand + 1) % len(c.ring)
-	}
-	c.m[k] = &entry{msg: m, at: now, ttl: ttl}
+func isAnswer(req, m *wire.Msg) bool {
+	return m.Response && m.Id == req.Id && m.Opcode == wire.OpcodeQuery && len(m.Question) == 1 &&
+		m.Question[0].Qtype == req.Question[0].Qtype && m.Question[0].Qclass == req.Question[0].Qclass &&
+		strings.EqualFold(m.Question[0].Name, req.Question[0].Name)
 }
 
-// lifetime is how long an answer counts: the smallest time to live; for a
-// negative one what its SOA says (RFC 2308), nothing without.
-func lifetime(m *dns.Msg) time.Duration {
-	ttl := uint32(maxTTL / time.Second)
-	if len(m.Answer) == 0 {
-		for _, rr := range m.Ns {
-			if soa, ok := rr.(*dns.SOA); ok {
-				return min(time.Duration(min(soa.Minttl, soa.Hdr.Ttl))*time.Second, time.Hour)
-			}
-		}
-		return 0
+func readPacket(c net.Conn) ([]byte, error) {
+	b := make([]byte, 4096)
+	n, err := c.Read(b)
+	return b[:n], err
+}
+
+// readFrame reads one message in the form it has on TCP.
+func readFrame(c net.Conn) ([]byte, error) {
+	var size [2]byte
+	if _, err := io.ReadFull(c, size[:]); err != nil {
+		return nil, err
 	}
-	for _, rr := range m.Answer {
-		ttl = min(ttl, rr.Header().Ttl)
-	}
-	return time.Duration(ttl) * time.Second
+	b := make([]byte, binary.BigEndian.Uint16(size[:]))
+	_, err := io.ReadFull(c, b)
+	return b, err
 }

@@ -61,9 +61,9 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// recover reads what is in the folder: it cuts off torn tails, repairs spoiled
+// restore reads what is in the folder: it cuts off torn tails, repairs spoiled
 // segments, removes what was acknowledged, and finds the next sequence.
-func (s *Spool) recover() error {
+func (s *Spool) restore() error {
 	if err := s.openCursor(); err != nil {
 		return err
 	}

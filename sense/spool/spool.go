@@ -147,7 +147,7 @@ func Open(cfg Config, deps Deps) (*Spool, error) {
 		s.lock.Close()
 		return nil, fault.As(fault.Conflict, op, err, "another process uses the spool")
 	}
-	if err := s.recover(); err != nil {
+	if err := s.restore(); err != nil {
 		s.Close()
 		return nil, fault.Wrap(op, err)
 	}
