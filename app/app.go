@@ -81,7 +81,7 @@ func StartNode(ctx context.Context, cfg config.Config, role, token, name string,
 func (n *Node) Describe() string {
 	s := string(n.n.id.Node) + " of " + string(n.n.id.Org)
 	if n.n.dns != nil {
-		return s + ", answering on " + n.n.dns.Addr()
+		return s + ", answering on " + n.n.dns.Addr().String()
 	}
 	return s + ", tier " + n.n.sensor.Stats().Tier
 }
@@ -145,7 +145,7 @@ func (a *All) startNode(ctx context.Context, cfg config.Config, slug, role strin
 func (a *All) Resolvers() (list []string) {
 	for _, n := range a.nodes {
 		if n.dns != nil {
-			list = append(list, n.dns.Addr()+" ("+n.id.Name+")")
+			list = append(list, n.dns.Addr().String()+" ("+n.id.Name+")")
 		}
 	}
 	return list

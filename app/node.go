@@ -136,7 +136,7 @@ func (n *node) resolver(cfg config.Resolver, dir string, listen []string) error 
 }
 
 func resolverConfig(cfg config.Resolver, listen []string) (dns.Config, error) {
-	c := dns.Config{Listen: listen, Upstreams: cfg.Upstreams, CacheEntries: cfg.Cache, PerClient: float64(cfg.PerClient)}
+	c := dns.Config{Listen: listen, Upstreams: cfg.Upstreams, CacheEntries: cfg.Cache, RatePerClient: cfg.PerClient}
 	if len(c.Upstreams) == 0 {
 		c.Upstreams = systemResolvers(listen)
 	}
@@ -218,7 +218,7 @@ func (n *node) state() rollcall.Report {
 	}
 	if n.dns != nil {
 		x := n.dns.Stats()
-		r.Tier, r.Addr, r.Queries, r.Blocked, r.Malformed, r.Dropped = "resolver", n.dns.Addr(), x.Queries, x.Blocked, x.Malformed, x.DroppedEvents
+		r.Tier, r.Addr, r.Queries, r.Blocked, r.Malformed, r.Dropped = "resolver", n.dns.Addr().String(), x.Queries, x.Blocked+x.Sinkholed, x.Malformed, x.DroppedEvents
 		r.Limits = append(r.Limits, "queries that go to another resolver are not seen")
 	}
 	return r
