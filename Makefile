@@ -1,0 +1,48 @@
+# Noroshi. `make run` and `make test` do all the set-up there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X noroshi/app.version=$(VERSION)
+WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+
+.PHONY: run build web test bench bench-chain fuzz bpf cross clean
+
+run: build
+	./bin/noroshi up
+
+build: web
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/noroshi ./cmd/noroshi
+
+web: web/dist/index.html
+
+web/dist/index.html: $(WEB_SOURCES)
+	cd web && npm ci --no-audit --no-fund && npm run build
+	touch web/dist/.keep $@
+
+test:
+	scripts/prepare
+	$(MAKE) build
+	scripts/test
+
+# Each benchmark ends with a line BENCH NAME {json}; `make bench` runs all.
+bench: bench-chain
+
+bench-chain: build
+	./bin/noroshi drill --ephemeral --repeat 50
+
+# Every fuzz target for a short while.
+fuzz:
+	scripts/fuzz $(or $(SECONDS_EACH),10)
+
+# The kernel's side of the sensor, built by clang and kept in the tree.
+bpf:
+	cd sense/endpoint/ebpf && clang -O2 -g -target bpf -mcpu=v3 -I/usr/include/$$(uname -m)-linux-gnu -Wall -Werror -c sensor.bpf.c -o sensor.bpf.o && llvm-strip -g sensor.bpf.o
+
+# What must build elsewhere: the whole for linux/arm64, the sensor for Windows.
+cross:
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -o /dev/null ./cmd/noroshi
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build ./sense/endpoint ./sense/spool ./identity/join
+
+clean:
+	rm -rf bin web/node_modules
+	find web/dist -mindepth 1 -not -name .keep -delete

@@ -1,0 +1,133 @@
+// Drives the console of a running platform in Chromium: signs in by the one-time
+// link, runs a drill and watches the signal arrive, visits every page in both
+// languages, and asks axe about each. LINK is the sign-in link, DRILL a command
+// that runs a drill and prints JSON, SCREENSHOTS a folder for pictures.
+import { AxeBuilder } from "@axe-core/playwright";
+import { exec } from "node:child_process";
+import { promisify } from "node:util";
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+const { LINK, DRILL, SCREENSHOTS } = process.env;
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+let passed = 0;
+const step = async (name, fn) => {
+  await fn();
+  passed++;
+  console.log("ok  " + name);
+};
+try {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "ja-JP", colorScheme: "dark", timezoneId: "Asia/Tokyo" });
+  const page = await context.newPage();
+  const foreign = [], errors = [];
+  const origin = new URL(LINK).origin;
+  page.on("request", (r) => { if (!r.url().startsWith(origin) && !r.url().startsWith("data:")) foreign.push(r.url()); });
+  page.on("console", (m) => { if (m.type() === "error") errors.push(m.text()); });
+  page.on("pageerror", (e) => errors.push(String(e)));
+  const shot = (name) => SCREENSHOTS && page.screenshot({ path: `${SCREENSHOTS}/${name}.png` });
+  const axe = async (name) => {
+    const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]).analyze();
+    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(" ")}`), [], name);
+  };
+
+  await step("a page without a session asks to sign in", async () => {
+    await page.goto(origin + "/findings");
+    await page.getByText("入口").waitFor();
+    await shot("sign-in-ja");
+    errors.length = 0; // The refused question is what is tested.
+  });
+  await step("the link signs in once", async () => {
+    await page.goto(LINK);
+    await page.getByRole("navigation", { name: "Noroshi" }).waitFor();
+    assert.ok(!page.url().includes("#"), "the secret stays in the address line");
+  });
+  let drill;
+  await step("a drill's signal arrives on the beacon while it is watched", async () => {
+    await page.getByText("防護までの時間").first().waitFor();
+    const { stdout } = await promisify(exec)(DRILL);
+    drill = JSON.parse(stdout);
+    assert.equal(drill.ok, true, stdout);
+    await page.locator(".signal .mono", { hasText: drill.name }).first().waitFor({ timeout: 15000 });
+    await page.locator(".signal", { hasText: drill.name }).getByText("4 / 4").waitFor({ timeout: 15000 });
+    assert.equal(await page.locator(".hops li.lit").count(), 7, "all seven hops are lit");
+    assert.ok(await page.getByText("【訓練】").first().isVisible(), "a drill says that it is one");
+    await shot("beacon-ja");
+    await axe("beacon");
+  });
+  await step("findings are triaged by keyboard", async () => {
+    await page.goto(origin + "/findings?state=all&q=" + drill.name);
+    await page.locator("tbody tr").first().waitFor();
+    await page.keyboard.press("j");
+    await page.locator(".matched li").first().waitFor();
+    await shot("findings-ja");
+    await axe("findings");
+  });
+  await step("a key that an input method is composing does nothing", async () => {
+    const at = page.url();
+    await page.evaluate(() => window.dispatchEvent(new KeyboardEvent("keydown", { key: "j", keyCode: 229, isComposing: true, bubbles: true })));
+    assert.equal(page.url(), at);
+  });
+  await step("the indicator shows its edges, and is revoked everywhere", async () => {
+    await page.goto(origin + "/indicators?id=" + drill.indicator);
+    await page.locator("article .state-confirmed").nth(3).waitFor();
+    await shot("indicator-ja");
+    await axe("indicators");
+    await page.keyboard.press("r");
+    await page.locator(".ask input").fill("訓練の終わり");
+    await page.locator(".ask input").press("Enter");
+    await page.locator("article .state-revoked").first().waitFor();
+    await page.locator("article .state-confirmed").nth(3).waitFor({ timeout: 15000 });
+  });
+  await step("a search finds the attack, and a value pivots", async () => {
+    await page.goto(origin + "/search?q=" + encodeURIComponent(JSON.stringify(drill.name)));
+    await page.locator(".rows .row").first().waitFor();
+    await page.locator(".rows .row").first().click();
+    await shot("search-ja");
+    await axe("search");
+    await page.locator(".rows .fields button.value").nth(2).click();
+    await page.waitForURL(/%3A%3D|:=/);
+  });
+  await step("a broken query says what is wrong", async () => {
+    await page.goto(origin + "/search?q=" + encodeURIComponent("foo:("));
+    await page.getByRole("alert").waitFor();
+    errors.length = 0;
+  });
+  await step("nodes say what they cannot see", async () => {
+    await page.goto(origin + "/nodes");
+    await page.locator("tbody tr").nth(3).waitFor();
+    await page.keyboard.press("j");
+    await page.locator("article .matched li").first().waitFor();
+    await shot("nodes-ja");
+    await axe("nodes");
+  });
+  await step("every page is there in English, in light, with axe content", async () => {
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.getByRole("button", { name: "English" }).click();
+    for (const [path, name] of [["/", "beacon"], ["/findings?state=all", "findings"], ["/indicators?id=" + drill.indicator, "indicator"], ["/search", "search"], ["/nodes", "nodes"]]) {
+      await page.goto(origin + path);
+      await page.getByRole("main").locator("h1").waitFor();
+      await page.waitForLoadState("load");
+      await page.locator(".signal, tbody tr, .row").first().waitFor();
+      assert.equal(await page.evaluate(() => document.documentElement.lang), "en");
+      const left = await page.getByRole("main").locator("h1, h2, h3, th, .tabs button").allInnerTexts();
+      assert.deepEqual(left.filter((s) => /[ぁ-んァ-ヶ]/.test(s)), [], "Japanese is left on " + path);
+      await shot(name + "-en");
+      await axe(name + " en");
+    }
+  });
+  await step("a narrow screen works", async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.goto(origin + "/");
+    await page.locator(".figure").first().waitFor();
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth + 1), "the page is wider than the screen");
+    await shot("beacon-narrow");
+  });
+  assert.deepEqual(foreign, [], "the console asked somebody else");
+  assert.deepEqual(errors, [], "the console reported errors");
+  console.log(`${passed} passed, 0 failed`);
+} finally {
+  await browser.close();
+}

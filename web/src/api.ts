@@ -1,0 +1,84 @@
+// What the platform answers, and how it is asked. The names are the JSON's of
+// the Go packages finding, indicator, org and api.
+
+export type Observable = { kind: string; value: string };
+export type Evidence = { event_uid: string; time: string; tier: string; summary: string; fields: Record<string, string>; matched?: string[] };
+export type Level = "informational" | "low" | "medium" | "high" | "critical";
+export type FindingState = "new" | "escalated" | "closed" | "dismissed";
+export type Finding = {
+  id: string; org: string; node: string; device: string; realm: string; source: string; state: FindingState; title: string;
+  rule: { id: string; title: string; title_ja?: string; description?: string; level: Level; techniques?: string[] };
+  observables: Observable[] | null; evidence: Evidence[] | null; indicator?: string;
+  first_seen: string; last_seen: string; count: number; found_at: string; reason?: string; by?: string; version: number;
+};
+export type IndicatorState = "active" | "held" | "revoked" | "expired" | "refused" | "proposed";
+export type Reason = { check: string; verdict: string; text: string; text_ja: string };
+export type Indicator = {
+  id: string; org: string; observable: Observable; tlp: string; pap: string; realm: string; state: IndicatorState; action: string;
+  confidence: number; reason: string; reason_ja?: string; techniques?: string[]; finding?: string; policy?: string; by: string;
+  verdict: string; gate_reasons?: Reason[]; valid_until: string; created: string; modified: string; revoked_why?: string;
+  sightings: number; version: number;
+};
+export type Hop = { name: string; at: string; ms: number | null };
+export type Signal = { indicator: Indicator; edges: number; acknowledged: number; hops: Hop[] };
+export type Tower = { sector: string; orgs: { id: string; name: string; name_ja: string; edges: number; confirmed: number; state: string }[] };
+export type Beacon = {
+  as_of: string;
+  time_to_protect: { p50_ms: number | null; p99_ms: number | null; count: number; window_hours: number };
+  edges: { total: number; protected: number; behind: { node: string; name: string; org: string; state: string; since: string }[] };
+  false_block: { blocks: number; revoked: number; rate: number | null };
+  held: number; signals: Signal[]; towers: Tower[];
+  activity: { start: string; events: number; signals: number }[] | null;
+  stages: { observe: { per_second: number }; analyse: { open: number }; intel: { active: number; held: number }; share: { waiting: number }; nodes: { total: number; away: number } };
+};
+export type Delivery = { node: string; org: string; name: string; feed: string; seq: number; state: string; received: string; enforced: string; acknowledged: string };
+export type Clock = Record<"t0_sensed" | "t1_found" | "t2_decided" | "t3_durable" | "t4_received" | "t5_enforced" | "t6_acknowledged", string>;
+export type IndicatorDetail = {
+  indicator: Indicator & { clock: Clock }; deliveries: Delivery[]; sightings: Finding[];
+  history: { seq: number; at: string; actor: string; action: string }[];
+};
+export type NodeInfo = {
+  id: string; org: string; name: string; role: string; state: "active" | "away" | "cut"; tier: string; version: string; addr: string; last_seen: string;
+  lag_ms: number; clock_skew_ms: number; events: number; events_per_second: number; dropped: number; quarantined: number; spooled: number;
+  queries: number; blocked: number; malformed: number; limits: string[]; not_after: string; cut_why?: string;
+};
+export type Org = { id: string; parent?: string; slug: string; name: string; name_ja: string; kana?: string; sector: string };
+export type Row = { time: string; fields: Record<string, string> };
+export type Counted = { value: string; count: number };
+export type Session = { person: { id: string; name: string }; roles: string[]; organisation: { id: string; name: string; name_ja: string }; version: string };
+export type Page<T> = { items: T[]; next?: string; counts: Record<string, number> };
+
+// Problem is an RFC 9457 answer as an error a person can read.
+export class Problem extends Error {
+  constructor(public status: number, detail: string) {
+    super(detail);
+  }
+}
+
+async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const r = await fetch("/api/v1" + path, {
+    method,
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (r.status === 204) return undefined as T;
+  const text = await r.text();
+  const json = text ? JSON.parse(text) : undefined;
+  if (!r.ok) {
+    const more = (json?.errors ?? []).map((e: { message: string; location?: string }) => `${e.location ?? ""} ${e.message}`).join("; ");
+    throw new Problem(r.status, [json?.detail, more].filter(Boolean).join(": ") || r.statusText);
+  }
+  return json as T;
+}
+
+export const get = <T,>(path: string) => ask<T>("GET", path);
+export const post = <T,>(path: string, body: unknown) => ask<T>("POST", path, body);
+export const del = (path: string) => ask<void>("DELETE", path);
+
+// query writes search parameters, leaving out what is empty.
+export function query(params: Record<string, string | number | undefined>): string {
+  const p = new URLSearchParams();
+  for (const [k, v] of Object.entries(params)) if (v !== undefined && v !== "") p.set(k, String(v));
+  const s = p.toString();
+  return s ? "?" + s : "";
+}
