@@ -2,8 +2,10 @@ package event
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Flatten hands out every attribute that is there under its dotted OCSF name,
@@ -15,6 +17,10 @@ import (
 // space between, in their order, and so do several hashes of one algorithm. No
 // address, name or hash contains a space, so each is found as a phrase of its
 // own; answers.type has as many words. No name is handed out twice.
+//
+// Names, addresses and hashes are handed out in their one normal form, lower
+// case and without IPv4 in IPv6, since a store compares letters only. Everything
+// else is as the source wrote it.
 func (e *Event) Flatten(add func(name, value string)) {
 	f := flattener{add}
 	f.num("class_uid", int64(e.ClassUID))
@@ -155,7 +161,7 @@ func (f flattener) device(d *Device) {
 	}
 	f.str("device.hostname", d.Hostname)
 	f.str("device.uid", d.UID)
-	f.str("device.ip", d.IP)
+	f.str("device.ip", normalAddr(d.IP))
 	f.num("device.type_id", int64(d.TypeID))
 	if d.OS != nil {
 		f.str("device.os.name", d.OS.Name)
@@ -194,9 +200,9 @@ func (f flattener) hashes(n *processNames, all []Fingerprint) {
 			switch {
 			case algorithm(h.AlgorithmID) != a:
 			case found:
-				value += " " + h.Value
+				value += " " + strings.ToLower(h.Value)
 			default:
-				value, found = h.Value, true
+				value, found = strings.ToLower(h.Value), true
 			}
 		}
 		f.str(name, value)
@@ -220,20 +226,20 @@ func (f flattener) user(n *userNames, u *User) {
 
 func (f flattener) endpoint(n *endpointNames, e *Endpoint) {
 	if e != nil {
-		f.str(n.ip, e.IP)
+		f.str(n.ip, normalAddr(e.IP))
 		f.num(n.port, int64(e.Port))
-		f.str(n.hostname, e.Hostname)
+		f.str(n.hostname, strings.ToLower(e.Hostname))
 	}
 }
 
 func (f flattener) dns(e *Event) {
 	if q := e.Query; q != nil {
-		f.str("query.hostname", q.Hostname)
+		f.str("query.hostname", strings.ToLower(q.Hostname))
 		f.str("query.type", q.Type)
 		f.str("query.class", q.Class)
 	}
 	if a := e.Answers; len(a) > 0 {
-		f.list("answers.rdata", len(a), func(i int) string { return a[i].RData })
+		f.list("answers.rdata", len(a), func(i int) string { return a[i].normal() })
 		f.list("answers.type", len(a), func(i int) string { return a[i].Type })
 		f.list("answers.class", len(a), func(i int) string { return a[i].Class })
 		f.list("answers.ttl", len(a), func(i int) string { return strconv.Itoa(a[i].TTL) })
@@ -241,4 +247,25 @@ func (f flattener) dns(e *Event) {
 	f.str("rcode", e.RCode)
 	f.ptr("rcode_id", e.RCodeID)
 	f.num("response_time", e.ResponseTime)
+}
+
+// normalAddr is an address in its normal form; what is none stays as it is.
+func normalAddr(s string) string {
+	if strings.IndexByte(s, ':') < 0 {
+		return s // IPv4 has one form only.
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return s
+	}
+	return a.Unmap().WithZone("").String()
+}
+
+// normal is the data of an answer; text keeps its letters.
+func (a *DNSAnswer) normal() string {
+	switch a.Type {
+	case "A", "AAAA", "CNAME", "DNAME", "NS", "PTR", "MX", "SRV", "SOA", "":
+		return normalAddr(strings.ToLower(a.RData))
+	}
+	return a.RData
 }

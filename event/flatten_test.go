@@ -107,6 +107,19 @@ func TestFlattenLeavesNothingOut(t *testing.T) {
 	}
 }
 
+func TestFlattenNormalises(t *testing.T) {
+	e := &Event{Query: &DNSQueryInfo{Hostname: "Evil.TEST"}, DstEndpoint: &Endpoint{IP: "::FFFF:192.0.2.1", Hostname: "Evil.TEST"}, SrcEndpoint: &Endpoint{IP: "2001:DB8:0:0::1%eth0"},
+		Answers: []DNSAnswer{{RData: "CDN.Evil.TEST.", Type: "CNAME"}, {RData: "2001:DB8::1", Type: "AAAA"}, {RData: "Ab=", Type: "TXT"}},
+		Process: &Process{CmdLine: "CURL Evil.TEST", File: &File{Hashes: []Fingerprint{{1, "AABB"}}}}, Device: &Device{IP: "not:an:address"}}
+	m := flat(t, e)
+	for k, v := range map[string]string{"query.hostname": "evil.test", "dst_endpoint.ip": "192.0.2.1", "dst_endpoint.hostname": "evil.test", "src_endpoint.ip": "2001:db8::1",
+		"answers.rdata": "cdn.evil.test. 2001:db8::1 Ab=", "process.file.hashes.md5": "aabb", "process.cmd_line": "CURL Evil.TEST", "device.ip": "not:an:address"} {
+		if m[k] != v {
+			t.Errorf("%s is %q, want %q", k, m[k], v)
+		}
+	}
+}
+
 func TestSummary(t *testing.T) {
 	code := 1
 	curl := &Process{Name: "curl", PID: 1234, CmdLine: "curl -s http://example.test", User: &User{Name: "root"}}

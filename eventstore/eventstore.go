@@ -104,9 +104,6 @@ type Store interface {
 	// filter finds, the most frequent first.
 	FieldNames(ctx context.Context, s access.Scope, q Query) ([]ValueCount, error)
 	FieldValues(ctx context.Context, s access.Scope, q Query, field string, limit int) ([]ValueCount, error)
-	// Delete removes a tenant's rows from before a moment, and waits until they
-	// are gone. What it began goes on after a crash.
-	Delete(ctx context.Context, tenant uint32, before time.Time) error
 	Stats(ctx context.Context) (Stats, error)
 	Close() error
 }

@@ -59,7 +59,7 @@ func (a ask) bind(from, to time.Time, more string) (*logstorage.Query, error) {
 	return p, nil
 }
 
-// as makes the engine read a word of ours in a query whose text is theirs.
+// counted is a name that no field of an event has.
 const counted = "noroshi_count"
 
 // Search returns the rows of a query.
@@ -192,8 +192,8 @@ func (s *Store) FieldNames(ctx context.Context, sc access.Scope, q eventstore.Qu
 
 // FieldValues lists the most frequent values of a field.
 func (s *Store) FieldValues(ctx context.Context, sc access.Scope, q eventstore.Query, field string, limit int) ([]eventstore.ValueCount, error) {
-	if field == "" || len(field) > 128 {
-		return nil, fault.New(fault.Invalid, "victorialogs.values", "a field's name has 1 to 128 bytes")
+	if field == "" || len(field) > 128 || strings.HasSuffix(field, "*") {
+		return nil, fault.New(fault.Invalid, "victorialogs.values", "a field's name has 1 to 128 bytes, and stands for one field")
 	}
 	if limit <= 0 || limit > eventstore.MaxValues {
 		limit = eventstore.MaxValues

@@ -1,24 +1,24 @@
 package victorialogs_test
 
 import (
-	"bufio"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"noroshi/eventstore"
 	"noroshi/eventstore/storetest"
 	"noroshi/eventstore/victorialogs"
+	"noroshi/fault"
 )
+
+var month = 30 * 24 * time.Hour
 
 func open(t testing.TB, dir string) eventstore.Store {
 	t.Helper()
-	s, err := victorialogs.Open(victorialogs.Config{Dir: dir, MemoryMiB: 128, Retention: 30 * 24 * time.Hour}, slog.New(slog.DiscardHandler))
+	s, err := victorialogs.Open(victorialogs.Config{Dir: dir, MemoryMiB: 128, Retention: month}, slog.New(engineLog))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,89 +33,116 @@ func TestContract(t *testing.T) {
 	})
 }
 
-const perRound = 1000
-
-// TestMain lets the test binary be its own victim: with a folder in the
-// environment it appends and syncs, says so, and goes on until it is killed.
-func TestMain(m *testing.M) {
-	dir := os.Getenv("NOROSHI_TEST_VICTIM")
-	if dir == "" {
-		os.Exit(m.Run())
+func TestOneFolderIsOpenOnce(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, dir)
+	if _, err := victorialogs.Open(victorialogs.Config{Dir: dir, Retention: month}, slog.New(slog.DiscardHandler)); fault.KindOf(err) != fault.Conflict {
+		t.Fatalf("a second store in one folder: %v", err)
 	}
-	s, err := victorialogs.Open(victorialogs.Config{Dir: dir, Retention: 30 * 24 * time.Hour}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		panic(err)
+	// What the engine had to say about it reached the log.
+	if said := engineLog.text(); !strings.Contains(said, "lock file") || !strings.Contains(said, "level=ERROR") {
+		t.Errorf("the log holds %q", said)
 	}
-	for seq := uint64(0); ; {
-		var rows []eventstore.Row
-		for range perRound {
-			rows = append(rows, eventstore.Row{Tenant: 1, Event: storetest.Event("org_a", seq, time.Now(), "x.test")})
-			seq++
-		}
-		if err := s.Append(nil, rows); err != nil { //nolint:staticcheck // the driver needs no context here
-			panic(err)
-		}
-		if err := s.Sync(nil); err != nil { //nolint:staticcheck // the same
-			panic(err)
-		}
-		fmt.Println(seq)
+	if err := first.Append(t.Context(), []eventstore.Row{{Tenant: 1, Event: storetest.Event("org_a", 1, time.Now(), "a.test")}}); err != nil {
+		t.Errorf("the first store was hurt: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, dir)
+	defer func() { _ = again.Close() }()
+	rows, err := again.Search(t.Context(), storetest.Scope(tenantOne), eventstore.Query{})
+	if err != nil || len(rows) != 1 {
+		t.Errorf("after it was closed and opened again it has %v, %v", rows, err)
 	}
 }
 
-func TestWhatWasSyncedSurvivesKill(t *testing.T) {
-	dir := t.TempDir()
-	start := time.Now().Add(-time.Minute)
-	c := exec.Command(os.Args[0], "-test.run=none")
-	c.Env = append(os.Environ(), "NOROSHI_TEST_VICTIM="+dir)
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+func TestRetentionHasALowerBound(t *testing.T) {
+	if _, err := victorialogs.Open(victorialogs.Config{Dir: t.TempDir()}, slog.New(slog.DiscardHandler)); fault.KindOf(err) != fault.Invalid {
+		t.Error(err)
 	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
+}
+
+// engineLog keeps what the engine says. The engine's log is one per process, so
+// the tests share it.
+var engineLog = newKeeper()
+
+type keeper struct {
+	slog.Handler
+	to *lockedText
+}
+
+type lockedText struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func newKeeper() keeper {
+	to := &lockedText{}
+	return keeper{slog.NewTextHandler(to, &slog.HandlerOptions{Level: slog.LevelWarn}), to}
+}
+
+func (k keeper) text() string {
+	k.to.mu.Lock()
+	defer k.to.mu.Unlock()
+	return k.to.b.String()
+}
+
+func batch(n int, seq uint64, at time.Time) []eventstore.Row {
+	rows := make([]eventstore.Row, n)
+	for i := range rows {
+		e := storetest.Event("org_a", seq+uint64(i), at, fmt.Sprintf("n%d.test", i))
+		rows[i] = eventstore.Row{Tenant: 1, Event: e}
 	}
-	var synced int
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		n, err := strconv.Atoi(strings.TrimSpace(lines.Text()))
-		if err != nil {
-			continue
-		}
-		if synced = n; n >= 4*perRound {
-			break
-		}
-	}
-	_ = c.Process.Kill() // SIGKILL, in the middle of the next round.
-	_ = c.Wait()
-	if synced < 4*perRound {
-		t.Fatal("the victim died before it was killed")
-	}
-	s := open(t, dir)
-	defer func() { _ = s.Close() }()
-	var uids []string
-	for i := range synced {
-		uids = append(uids, fmt.Sprintf("nod_org_a.%d", i))
-	}
-	have, err := s.Known(t.Context(), 1, uids, start, time.Now().Add(time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(have) != synced {
-		t.Errorf("%d of %d durable events survived", len(have), synced)
-	}
+	return rows
 }
 
 func BenchmarkAppend(b *testing.B) {
 	s := open(b, b.TempDir())
 	defer func() { _ = s.Close() }()
-	var rows []eventstore.Row
-	for i := range 500 {
-		rows = append(rows, eventstore.Row{Tenant: 1, Event: storetest.Event("org_a", uint64(i), time.Now(), fmt.Sprintf("n%d.test", i))})
-	}
+	rows := batch(500, 0, time.Now())
 	for b.Loop() {
 		if err := s.Append(b.Context(), rows); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(500*b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkSync is one durable round: ten batches, then a Sync.
+func BenchmarkSync(b *testing.B) {
+	s := open(b, b.TempDir())
+	defer func() { _ = s.Close() }()
+	rows := batch(500, 0, time.Now())
+	var sync time.Duration
+	for b.Loop() {
+		for range 10 {
+			if err := s.Append(b.Context(), rows); err != nil {
+				b.Fatal(err)
+			}
+		}
+		start := time.Now()
+		if err := s.Sync(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		sync += time.Since(start)
+	}
+	b.ReportMetric(float64(sync.Milliseconds())/float64(b.N), "ms/sync")
+	b.ReportMetric(float64(5000*b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+func BenchmarkSyncOfNothing(b *testing.B) {
+	s := open(b, b.TempDir())
+	defer func() { _ = s.Close() }()
+	for b.Loop() {
+		if err := s.Sync(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
