@@ -69,7 +69,7 @@ function Events() {
       </form>
       {rows.error ? <Failed error={rows.error} /> : null}
       <div className="bars" aria-hidden="true">
-        {(bars.data?.buckets ?? []).map((b) => <button key={b.start} tabIndex={-1} title={`${clockTime(b.start, lang)}: ${b.count}`} style={{ height: `${4 + (44 * b.count) / most}px` }}
+        {filled(bars.data, range).map((b) => <button key={b.start} tabIndex={-1} title={`${clockTime(b.start, lang)}: ${b.count}`} style={{ height: `${4 + (44 * b.count) / most}px` }}
           onClick={() => setParams({ from: b.start, to: new Date(Date.parse(b.start) + (bars.data?.step_s ?? 60) * 1000).toISOString() }, false)} />)}
       </div>
       <p className="muted">{rows.data ? `${rows.data.rows.length} ${t("rows")} · ${t("took")} ${rows.data.took_ms.toFixed(1)} ms${rows.data.truncated ? " · " + t("more") : ""}` : " "}</p>
@@ -99,6 +99,16 @@ function Events() {
       </div>
     </>
   );
+}
+
+// filled puts a bucket where nothing happened, so that the bars are true in time.
+export function filled(data: { buckets: { start: string; count: number }[]; step_s: number } | undefined, range: { from: string; to: string }) {
+  if (!data?.step_s) return [];
+  const step = data.step_s * 1000;
+  const counts = new Map(data.buckets.map((b) => [Math.floor(Date.parse(b.start) / step), b.count]));
+  const out: { start: string; count: number }[] = [];
+  for (let i = Math.floor(Date.parse(range.from) / step); i * step < Date.parse(range.to) && out.length < 400; i++) out.push({ start: new Date(i * step).toISOString(), count: counts.get(i) ?? 0 });
+  return out;
 }
 
 function Pdns() {
