@@ -34,12 +34,12 @@ type Query struct {
 
 // Limits of a query.
 const (
-	MaxQuery  = 8 << 10 // bytes of its text
-	MaxPipes  = 16      // in the query and its subqueries
-	MaxLimit  = 10_000  // rows of the answer
-	MaxAnswer = 64 << 20
-	MaxValues = 1000 // of one field
-	MaxSteps  = 2000 // of a histogram
+	MaxQuery  = 8 << 10  // bytes of its text
+	MaxPipes  = 16       // in the query and its subqueries
+	MaxLimit  = 10_000   // rows of the answer
+	MaxAnswer = 64 << 20 // bytes
+	MaxValues = 1000     // of one field
+	MaxSteps  = 2000     // of a histogram
 	Timeout   = 10 * time.Second
 )
 

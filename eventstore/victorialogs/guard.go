@@ -44,6 +44,9 @@ func guard(text string, now time.Time) (*logstorage.Query, error) {
 	if !utf8.ValidString(text) {
 		return nil, fault.New(fault.Invalid, op, "the query is not UTF-8 text")
 	}
+	if err := cheap(text); err != nil {
+		return nil, err
+	}
 	q, err := parse(text, now)
 	if err != nil {
 		return nil, err

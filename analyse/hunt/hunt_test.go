@@ -1,0 +1,300 @@
+package hunt_test
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"noroshi/access"
+	"noroshi/analyse/hunt"
+	"noroshi/analyse/match"
+	"noroshi/event"
+	"noroshi/eventstore"
+	"noroshi/eventstore/victorialogs"
+	"noroshi/fault"
+	"noroshi/finding"
+	"noroshi/ident"
+	"noroshi/indicator"
+	"noroshi/observable"
+	"noroshi/org"
+)
+
+var orgs = []org.Organisation{{ID: "org_a", Tenant: 1}, {ID: "org_b", Tenant: 2}}
+
+func open(t testing.TB) eventstore.Store {
+	t.Helper()
+	s, err := victorialogs.Open(victorialogs.Config{Dir: t.TempDir(), MemoryMiB: 256, Retention: 30 * 24 * time.Hour}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func ind(t testing.TB, value string) indicator.Indicator {
+	t.Helper()
+	o, err := observable.Parse(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return indicator.Indicator{ID: "ind_1", Observable: o, State: indicator.Active, ValidUntil: time.Now().Add(time.Hour)}
+}
+
+// line makes events of the nodes of two organisations, one after the other.
+type line struct {
+	rows []eventstore.Row
+	seq  uint64
+	at   time.Time
+}
+
+func (l *line) add(o int, node ident.ID, e *event.Event) *event.Event {
+	e.Time = l.at.UnixMilli()
+	l.at = l.at.Add(time.Second)
+	l.seq++
+	e.Metadata = event.Metadata{UID: fmt.Sprintf("%s.%d", node, l.seq), Sequence: l.seq, Tenant: orgs[o].ID, Provider: event.TierResolver,
+		Reporter: event.Reporter{UID: node, Hostname: "host-of-" + string(node)}}
+	e.Finish()
+	l.rows = append(l.rows, eventstore.Row{Tenant: orgs[o].Tenant, Event: e})
+	return e
+}
+
+func dns(name string, answers ...string) *event.Event {
+	e := &event.Event{ClassUID: event.DNSActivity, ActivityID: event.DNSTraffic, Query: &event.DNSQueryInfo{Hostname: name, Type: "A"}}
+	for _, a := range answers {
+		e.Answers = append(e.Answers, event.DNSAnswer{RData: a})
+	}
+	return e
+}
+
+func conn(src, dst, host, cmd string) *event.Event {
+	e := &event.Event{ClassUID: event.NetworkActivity, ActivityID: event.NetworkOpen,
+		SrcEndpoint: &event.Endpoint{IP: src}, DstEndpoint: &event.Endpoint{IP: dst, Hostname: host, Port: 443}}
+	if cmd != "" {
+		e.Actor = &event.Actor{Process: &event.Process{PID: 1, CmdLine: cmd}}
+	}
+	return e
+}
+
+func launch(cmd, hash, parent string) *event.Event {
+	e := &event.Event{ClassUID: event.ProcessActivity, ActivityID: event.ProcessLaunch, Process: &event.Process{PID: 7, CmdLine: cmd}}
+	if hash != "" {
+		e.Process.File = &event.File{Hashes: []event.Fingerprint{{AlgorithmID: map[int]int{32: 1, 40: 2, 64: 3}[len(hash)], Value: hash}}}
+	}
+	if parent != "" {
+		e.Actor = &event.Actor{Process: &event.Process{PID: 1, CmdLine: parent}}
+	}
+	return e
+}
+
+func store(t testing.TB, s eventstore.Store, l *line) {
+	t.Helper()
+	if err := s.Append(t.Context(), l.rows); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHuntTellsWhoSawItSinceWhen(t *testing.T) {
+	s := open(t)
+	start := time.Now().Add(-3 * 24 * time.Hour).Truncate(time.Millisecond)
+	l := &line{at: start}
+	for range 3 {
+		l.add(0, "nod_1", dns("www.evil.test", "192.0.2.1"))
+		l.add(0, "nod_1", dns("good.test"))
+	}
+	for range 8 {
+		e := l.add(0, "nod_2", dns("evil.test"))
+		e.Device = &event.Device{Hostname: "printer"}
+	}
+	l.add(1, "nod_3", conn("10.0.0.1", "192.0.2.1", "evil.test", ""))
+	store(t, s, l)
+	h := hunt.New(s)
+	got, err := h.Hunt(t.Context(), access.Hub(org.NewTree(orgs), "hunt"), ind(t, "evil.test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 {
+		t.Fatalf("%+v", got)
+	}
+	a := got[0]
+	if a.Org != "org_a" || a.Node != "nod_1" || a.Device != "host-of-nod_1" || !a.First.Equal(start) || !a.Last.Equal(start.Add(4*time.Second)) || fmt.Sprint(a.Seqs) != "[1 3 5]" {
+		t.Errorf("the first is %+v", a)
+	}
+	ev := a.Evidence[0]
+	if len(a.Evidence) != 3 || ev.EventUID != "nod_1.1" || ev.Tier != "resolver" || ev.Summary != "dns A www.evil.test → 192.0.2.1" || !ev.Time.Equal(start) ||
+		ev.Fields["answers.rdata"] != "192.0.2.1" || ev.Fields["class"] != "" || fmt.Sprint(ev.Matched) != "[query.hostname: www.evil.test]" {
+		t.Errorf("its evidence is %+v", a.Evidence)
+	}
+	if b := got[1]; b.Device != "printer" || len(b.Seqs) != 8 || len(b.Evidence) != finding.MaxEvidence || b.Evidence[0].EventUID != "nod_2.7" {
+		t.Errorf("the second is %+v", b)
+	}
+	if c := got[2]; c.Org != "org_b" || c.Node != "nod_3" || c.Evidence[0].Matched[0] != "dst_endpoint.hostname: evil.test" {
+		t.Errorf("the third is %+v", c)
+	}
+	// Who may not see an organisation does not learn of its sightings.
+	got, err = h.Hunt(t.Context(), access.Hub(org.NewTree(orgs[:1]), "hunt"), ind(t, "evil.test"))
+	if err != nil || len(got) != 2 {
+		t.Errorf("org_a sees %+v, %v", got, err)
+	}
+	if got, err = h.Hunt(t.Context(), access.Scope{}, ind(t, "evil.test")); err != nil || got != nil {
+		t.Errorf("nobody sees %+v, %v", got, err)
+	}
+	if _, err := h.Hunt(t.Context(), access.Hub(org.NewTree(orgs), "hunt"), indicator.Indicator{}); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("nothing was looked for: %v", err)
+	}
+}
+
+const (
+	md5  = "d41d8cd98f00b204e9800998ecf8427e"
+	sha1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+	sha2 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+)
+
+var (
+	indicators = []string{"evil.test", "www.evil.test", "xn--wgv71a119e.jp", "192.0.2.1", "2001:db8::1", "192.0.2.0/24", "192.0.0.0/15", "64.0.0.0/3", "2001:db8::/32", "2001:db8:0:1::/64",
+		"2000::/3", "http://evil.test/a", "http://192.0.2.1:8080/", "http://xn--wgv71a119e.jp/", md5, sha1, sha2}
+	names = []string{"evil.test", "EVIL.test", "www.evil.test", "a.www.evil.test", "notevil.test", "x-evil.test", "evil.test.example.org", "evil-test", "test", "good.example", "xn--wgv71a119e.jp"}
+	addrs = []string{"192.0.2.1", "192.0.2.10", "192.1.255.255", "192.2.0.0", "::ffff:192.0.2.1", "2001:db8::1", "2001:DB8:0:0:0:0:0:1", "2001:db8:0:1::9", "2001:db8::1:0:0:0:9", "2001:db9::", "::1", "65.1.2.3", "not-an-address"}
+	words = []string{"curl", "http://evil.test/a", "http://EVIL.test:80/a", "http://evil.test/b", "HTTP://user@www.evil.test/a#x", "http://%65vil.test/a", "http://日本語.jp/", "http://192.0.2.1:8080",
+		"http://[2001:DB8::1]/x", "http://[::ffff:192.0.2.1]/", "192.0.2.1", "192.0.2.1:80", "1.192.0.2.1", "192.0.2.100", "(evil.test)", "evil.test.", "./evil.test", "x-evil.test", "a.b.evil.test,c",
+		md5, strings.ToUpper(md5), sha1, sha2, "sum=" + sha2, "x" + md5, "-e", "ｅｖｉｌ.test", "http://ｅｖｉｌ.test/a", "EVIL.TEST"}
+)
+
+// TestHuntAgreesWithTheLiveMatcher holds the look back to what the live matcher
+// says of the very events that were stored.
+func TestHuntAgreesWithTheLiveMatcher(t *testing.T) {
+	s := open(t)
+	h := hunt.New(s)
+	all := access.Hub(org.NewTree(orgs), "hunt")
+	stored := &line{at: time.Now().Add(-24 * time.Hour)}
+	rapid.Check(t, func(r *rapid.T) {
+		l := &line{at: stored.at, seq: stored.seq}
+		for range rapid.IntRange(1, 30).Draw(r, "events") {
+			name, addr, word := rapid.SampledFrom(names), rapid.SampledFrom(addrs), rapid.SampledFrom(append(words, ""))
+			var e *event.Event
+			switch rapid.IntRange(0, 2).Draw(r, "class") {
+			case 0:
+				e = dns(name.Draw(r, "name"), rapid.SliceOfN(rapid.OneOf(name, addr), 0, 3).Draw(r, "answers")...)
+			case 1:
+				e = conn(addr.Draw(r, "src"), addr.Draw(r, "dst"), name.Draw(r, "host"), word.Draw(r, "actor"))
+			default:
+				cmd := strings.Join(rapid.SliceOfN(word, 0, 4).Draw(r, "words"), " ")
+				e = launch(cmd, rapid.SampledFrom([]string{"", md5, strings.ToUpper(sha1), sha2}).Draw(r, "hash"), word.Draw(r, "parent"))
+			}
+			l.add(rapid.IntRange(0, 1).Draw(r, "org"), ident.ID(rapid.SampledFrom([]string{"nod_1", "nod_2"}).Draw(r, "node")), e)
+		}
+		store(t, s, l)
+		stored.rows, stored.at, stored.seq = append(stored.rows, l.rows...), l.at, l.seq
+		i := ind(t, rapid.SampledFrom(indicators).Draw(r, "indicator"))
+		live := match.New()
+		live.Put(i)
+		want := map[string][]uint64{}
+		for _, row := range stored.rows {
+			if len(live.Match(row.Event)) > 0 {
+				m := row.Event.Metadata
+				at := string(m.Tenant + " " + m.Reporter.UID)
+				want[at] = append(want[at], m.Sequence)
+			}
+		}
+		found, err := h.Hunt(t.Context(), all, i)
+		if err != nil {
+			r.Fatal(err)
+		}
+		got := map[string][]uint64{}
+		for _, x := range found {
+			got[string(x.Org+" "+x.Node)] = x.Seqs
+			if len(x.Evidence) != min(len(x.Seqs), finding.MaxEvidence) {
+				r.Errorf("%s: %d sightings have %d events as evidence", i.Observable.Value, len(x.Seqs), len(x.Evidence))
+			}
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			r.Errorf("%s was seen in\n %v, live in\n %v", i.Observable.Value, got, want)
+			for _, row := range stored.rows {
+				m := row.Event.Metadata
+				at := string(m.Tenant + " " + m.Reporter.UID)
+				if slices.Contains(got[at], m.Sequence) != slices.Contains(want[at], m.Sequence) {
+					r.Errorf("they differ on %s", row.Event.Summary())
+				}
+			}
+		}
+	})
+}
+
+// TestHuntCountsMoreThanAnAnswerHolds has an indicator that is in more events
+// than one answer returns.
+func TestHuntCountsMoreThanAnAnswerHolds(t *testing.T) {
+	s := open(t)
+	l := &line{at: time.Now().Add(-10 * 24 * time.Hour)}
+	const many = 2*eventstore.MaxLimit + 500
+	for range many {
+		l.add(0, "nod_1", dns("evil.test"))
+	}
+	store(t, s, l)
+	got, err := hunt.New(s).Hunt(t.Context(), access.Hub(org.NewTree(orgs), "hunt"), ind(t, "evil.test"))
+	if err != nil || len(got) != 1 || len(got[0].Seqs) != many || got[0].Seqs[0] != 1 || !slices.IsSorted(got[0].Seqs) || !got[0].First.Before(got[0].Last) {
+		t.Fatalf("%d sightings, %v", len(got), err)
+	}
+}
+
+// BenchmarkHunt looks for a name that a few of 500,000 stored events show.
+func BenchmarkHunt(b *testing.B) {
+	const stored, nodes, every, sightings = 500_000, 400, 14_000, 36
+	s := open(b)
+	l := &line{at: time.Now().Add(-7 * 24 * time.Hour)}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	zipf := rand.NewZipf(rnd, 1.3, 10, 200_000)
+	for i := range stored {
+		node := ident.ID(fmt.Sprintf("nod_%03d", rnd.IntN(nodes)))
+		ip := fmt.Sprintf("198.%d.%d.%d", 18+rnd.IntN(2), rnd.IntN(256), rnd.IntN(256))
+		var e *event.Event
+		switch {
+		case i%every == 7:
+			e = dns("c2.evil.test", "192.0.2.66")
+		case i%10 < 5:
+			e = dns(fmt.Sprintf("w%d.example%d.test", rnd.IntN(5), zipf.Uint64()), ip)
+		case i%10 < 8:
+			e = conn("10.0.0.1", ip, "", fmt.Sprintf("/usr/bin/app%d --id %d", rnd.IntN(50), i))
+		default:
+			e = launch(fmt.Sprintf("/usr/bin/curl -s https://w%d.example%d.test/%x", rnd.IntN(5), zipf.Uint64(), rnd.Uint64()), fmt.Sprintf("%064x", rnd.IntN(2000)), "bash")
+		}
+		l.add(rnd.IntN(2), node, e)
+		l.at = l.at.Add(200 * time.Millisecond)
+		if len(l.rows) == 5000 {
+			store(b, s, l)
+			l.rows = l.rows[:0]
+		}
+	}
+	store(b, s, l)
+	if err := s.Sync(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	h, all := hunt.New(s), access.Hub(org.NewTree(orgs), "hunt")
+	for _, c := range []struct {
+		value string
+		seen  int
+	}{{"evil.test", sightings}, {"absent.test", 0}, {"192.0.2.66", sightings}, {"192.0.2.0/24", sightings}, {"2001:db8::/32", 0}, {sha2, 0}, {"http://evil.test/x", 0}, {"example0.test", -1}} {
+		b.Run(strings.ReplaceAll(c.value, "/", "_"), func(b *testing.B) {
+			n := 0
+			for b.Loop() {
+				got, err := h.Hunt(b.Context(), all, ind(b, c.value))
+				if err != nil {
+					b.Fatal(err)
+				}
+				n = 0
+				for _, x := range got {
+					n += len(x.Seqs)
+				}
+			}
+			if c.seen >= 0 && n != c.seen {
+				b.Errorf("%d sightings, not %d", n, c.seen)
+			}
+			b.ReportMetric(float64(n), "sightings")
+			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/hunt")
+		})
+	}
+}
