@@ -38,10 +38,11 @@ fuzz:
 bpf:
 	cd sense/endpoint/ebpf && clang -O2 -g -target bpf -mcpu=v3 -I/usr/include/$$(uname -m)-linux-gnu -Wall -Werror -c sensor.bpf.c -o sensor.bpf.o && llvm-strip -g sensor.bpf.o
 
-# What must build elsewhere: the whole for linux/arm64, the sensor for Windows.
+# What must build elsewhere: the whole for linux/arm64; for Windows a node's identity
+# and the sensor's frame, whose tiers come later.
 cross:
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -o /dev/null ./cmd/noroshi
-	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build ./sense/endpoint ./sense/spool ./identity/join
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build ./sense/endpoint ./identity/join
 
 clean:
 	rm -rf bin web/node_modules

@@ -21,11 +21,11 @@ import (
 
 // flow starts what moves.
 func (h *hub) flow(ctx context.Context) error {
-	found, err := h.line.Stage(ctx, "finding", "decide")
+	found, err := h.line.Stage(ctx, "finding")
 	if err != nil {
 		return err
 	}
-	pull, err := h.line.Observations(ctx, "ingest")
+	pull, err := h.line.Observations(ctx)
 	if err != nil {
 		return err
 	}
@@ -76,15 +76,30 @@ func (h *hub) putAside(ctx context.Context, list []quarantine.Quarantined) {
 	}
 }
 
+// decideAck is how long a decided finding may wait to be acknowledged. Deciding
+// twice decides the same, so an acknowledgement need not cost a disk each.
+const decideAck = time.Second
+
 // decide shows each finding to the policies.
 func (h *hub) decide(ctx context.Context, found *bus.Pull) error {
 	defer found.Stop()
+	var done *bus.Message
 	for {
-		m, err := found.Next(ctx)
-		if ctx.Err() != nil {
-			return nil
+		soon, cancel := context.WithTimeout(ctx, decideAck)
+		m, err := found.Next(soon)
+		cancel()
+		if (err != nil || done != nil && m.Seq > done.Seq+100) && done != nil {
+			if aerr := done.Ack(context.WithoutCancel(ctx)); aerr != nil {
+				h.log.Warn("findings are decided on again after a restart", "role", "hub", "err", aerr)
+			}
+			done = nil
 		}
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, context.DeadlineExceeded):
+			continue
+		case err != nil:
 			return fault.Wrap("app.decide", err)
 		}
 		var f finding.Finding
@@ -93,9 +108,7 @@ func (h *hub) decide(ctx context.Context, found *bus.Pull) error {
 		} else if err := h.consider(ctx, f); err != nil && ctx.Err() == nil {
 			h.log.Error("a finding cannot be decided on; it stays open for a person", "role", "hub", "finding", f.ID, "err", err)
 		}
-		if err := m.Ack(); err != nil {
-			h.log.Warn("a finding is decided on again after a restart", "role", "hub", "err", err)
-		}
+		done = m
 	}
 }
 

@@ -115,7 +115,7 @@ func (r *rig) dial(t *testing.T, name string) *bus.Client {
 
 func TestBatchReachesTheHubOnceAndIsAcknowledged(t *testing.T) {
 	r := newRig(t)
-	pull, err := r.hub.Observations(t.Context(), "ingest")
+	pull, err := r.hub.Observations(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestBatchReachesTheHubOnceAndIsAcknowledged(t *testing.T) {
 		if string(m.Data) != want || m.From.ID != "nod_a1" || m.From.Org != "org_a" || m.Seq != uint64(i+1) {
 			t.Errorf("message %d is %q from %v with sequence %d", i, m.Data, m.From, m.Seq)
 		}
-		if err := m.Ack(); err != nil {
+		if err := m.Ack(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -241,12 +241,12 @@ func TestNodeCannotSpeakAsAnotherNorReachInside(t *testing.T) {
 
 func TestReplySubjectCannotMakeTheHubSpeakInside(t *testing.T) {
 	r := newRig(t)
-	pull, err := r.hub.Observations(t.Context(), "ingest")
+	pull, err := r.hub.Observations(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pull.Stop()
-	stage, err := r.hub.Stage(t.Context(), "finding", "decide")
+	stage, err := r.hub.Stage(t.Context(), "finding")
 	if err != nil {
 		t.Fatal(err)
 	}

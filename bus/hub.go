@@ -34,13 +34,13 @@ func (s *Server) Hub(ctx context.Context) (*Hub, error) {
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	// A message goes when every consumer has done with it, and a publisher is
-	// told to wait when the disk's share is used up: nothing is discarded.
+	// A message goes when it was acknowledged, and a publisher is told to wait
+	// when the disk's share is used up: nothing is discarded.
 	for _, c := range []jetstream.StreamConfig{
 		{Name: obsStream, Subjects: []string{"obs.*.*"}, MaxBytes: s.cfg.MaxBytes, MaxMsgSize: MaxBatchBytes + 4096},
 		{Name: stageStream, Subjects: []string{"stage.*"}, MaxBytes: 256 << 20},
 	} {
-		c.Retention, c.Discard, c.Storage, c.Duplicates = jetstream.InterestPolicy, jetstream.DiscardNew, jetstream.FileStorage, 10*time.Minute
+		c.Retention, c.Discard, c.Storage, c.Duplicates = jetstream.LimitsPolicy, jetstream.DiscardNew, jetstream.FileStorage, 10*time.Minute
 		if _, err := js.CreateOrUpdateStream(ctx, c); err != nil {
 			return nil, fault.As(fault.Internal, op, err, "the stream %s cannot be opened", c.Name)
 		}
@@ -53,44 +53,63 @@ func (h *Hub) Close() { h.nc.Close() }
 
 // Message is one durable message. Seq grows within its stream.
 type Message struct {
-	From      Node // who published it; zero between stages
-	Data      []byte
-	Seq       uint64
-	Delivered uint64 // how often it was delivered, 1 for the first time
-	ack       func() error
+	From  Node // who published it; zero between stages
+	Data  []byte
+	Seq   uint64
+	Again bool // it was there before the pull began, so it may have been worked on
+	pull  *Pull
 }
 
-// Ack tells the bus that everything up to this message is durable elsewhere.
-func (m *Message) Ack() error { return fault.Wrap("bus.ack", m.ack()) }
+// Ack tells the bus that everything up to this message is durable elsewhere; the
+// bus forgets it.
+func (m *Message) Ack(ctx context.Context) error {
+	err := m.pull.stream.Purge(ctx, m.pull.scope, jetstream.WithPurgeSequence(m.Seq+1))
+	return fault.Wrap("bus.ack", err)
+}
 
 // Observations returns the batches of all nodes in the order in which the bus
-// took them, as a pull. Acknowledging one acknowledges all before it.
-func (h *Hub) Observations(ctx context.Context, consumer string) (*Pull, error) {
-	return h.pull(ctx, obsStream, consumer, "")
+// took them, from the oldest that was not acknowledged.
+func (h *Hub) Observations(ctx context.Context) (*Pull, error) {
+	return h.pull(ctx, obsStream, "obs.*.*")
 }
 
-// Stage returns what was published to a stage.
-func (h *Hub) Stage(ctx context.Context, name, consumer string) (*Pull, error) {
-	return h.pull(ctx, stageStream, consumer, "stage."+name)
+// Stage returns what was published to a stage, in order.
+func (h *Hub) Stage(ctx context.Context, name string) (*Pull, error) {
+	return h.pull(ctx, stageStream, "stage."+name)
 }
 
-func (h *Hub) pull(ctx context.Context, stream, consumer, filter string) (*Pull, error) {
-	c, err := h.js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		Durable: consumer, FilterSubject: filter, AckPolicy: jetstream.AckAllPolicy, AckWait: time.Minute,
-		MaxAckPending: 4096, DeliverPolicy: jetstream.DeliverAllPolicy,
-	})
+// pull reads a subject of a stream from its beginning: what was acknowledged is
+// not in it any more. So a restart sees everything that is left at once and in
+// order, which a consumer's own acknowledgements would not give: what it took
+// before a crash would come late, after newer messages, whose acknowledgement
+// would cover it.
+func (h *Hub) pull(ctx context.Context, stream, subject string) (*Pull, error) {
+	s, err := h.js.Stream(ctx, stream)
 	if err != nil {
-		return nil, fault.Wrap("bus.consumer", err)
+		return nil, fault.Wrap("bus.pull", err)
+	}
+	c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverAllPolicy})
+	if err != nil {
+		return nil, fault.Wrap("bus.pull", err)
 	}
 	it, err := c.Messages(jetstream.PullMaxMessages(64))
 	if err != nil {
-		return nil, fault.Wrap("bus.consumer", err)
+		return nil, fault.Wrap("bus.pull", err)
 	}
-	return &Pull{it: it}, nil
+	scope := jetstream.WithPurgeSubject(subject)
+	if stream == obsStream { // It is all one subject, and dropping the head of a stream is cheap.
+		scope = func(*jetstream.StreamPurgeRequest) error { return nil }
+	}
+	return &Pull{it: it, stream: s, scope: scope, old: s.CachedInfo().State.LastSeq}, nil
 }
 
 // Pull hands out durable messages one by one.
-type Pull struct{ it jetstream.MessagesContext }
+type Pull struct {
+	it     jetstream.MessagesContext
+	stream jetstream.Stream
+	scope  jetstream.StreamPurgeOpt
+	old    uint64 // what was there at the start may have been worked on before
+}
 
 // Next waits for a message until ctx ends.
 func (p *Pull) Next(ctx context.Context) (*Message, error) {
@@ -102,7 +121,7 @@ func (p *Pull) Next(ctx context.Context) (*Message, error) {
 	if err != nil {
 		return nil, fault.Wrap("bus.next", err)
 	}
-	out := &Message{Data: m.Data(), Seq: meta.Sequence.Stream, Delivered: meta.NumDelivered, ack: m.Ack}
+	out := &Message{Data: m.Data(), Seq: meta.Sequence.Stream, Again: meta.Sequence.Stream <= p.old, pull: p}
 	if strings.HasPrefix(m.Subject(), "obs.") {
 		if out.From, err = nodeOf(m.Subject()); err != nil {
 			return nil, err

@@ -78,6 +78,7 @@ const roundEvery = time.Second
 
 // Run moves batches until ctx ends, then makes durable what it has taken.
 func (in *Ingest) Run(ctx context.Context) error {
+	defer in.d.Pull.Stop() // What it holds but did not hand out is another's to take.
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan error, 1)
@@ -115,7 +116,7 @@ func (in *Ingest) take(ctx context.Context) error {
 				return nil
 			case <-time.After(wait):
 			}
-			m.Delivered++ // Parts of it may be stored by now.
+			m.Again = true // Parts of it may be stored by now.
 		}
 		in.mu.Lock()
 		in.pending = m
@@ -164,14 +165,14 @@ func (in *Ingest) batch(ctx context.Context, m *bus.Message) error {
 }
 
 // missing returns the events that the store does not have. It is asked only
-// when there is a reason: the bus delivered before, or the node's sequence does
-// not go on from what was appended since the start.
+// when there is a reason: the batch was there before this start, or the node's
+// sequence does not go on from what was appended since.
 func (in *Ingest) missing(ctx context.Context, tenant uint32, events []*event.Event, m *bus.Message) ([]*event.Event, error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
 	high, started := in.seen[m.From.ID]
-	if m.Delivered <= 1 && started && events[0].Metadata.Sequence > high {
+	if !m.Again && started && events[0].Metadata.Sequence > high {
 		return events, nil
 	}
 	uids := make([]string, len(events))
@@ -258,7 +259,7 @@ func (in *Ingest) round(ctx context.Context) error {
 		err = in.commit(ctx)
 	}
 	if err == nil {
-		err = m.Ack()
+		err = m.Ack(ctx)
 	}
 	if err != nil {
 		in.mu.Lock()

@@ -20,7 +20,7 @@ const step = async (name, fn) => {
   console.log("ok  " + name);
 };
 try {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "ja-JP", colorScheme: "dark", timezoneId: "Asia/Tokyo" });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "ja-JP", colorScheme: "dark", reducedMotion: "reduce", timezoneId: "Asia/Tokyo" });
   const page = await context.newPage();
   const foreign = [], errors = [];
   const origin = new URL(LINK).origin;
@@ -104,7 +104,7 @@ try {
     await axe("nodes");
   });
   await step("every page is there in English, in light, with axe content", async () => {
-    await page.emulateMedia({ colorScheme: "light" });
+    await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
     await page.getByRole("button", { name: "English" }).click();
     for (const [path, name] of [["/", "beacon"], ["/findings?state=all", "findings"], ["/indicators?id=" + drill.indicator, "indicator"], ["/search", "search"], ["/nodes", "nodes"]]) {
       await page.goto(origin + path);

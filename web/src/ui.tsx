@@ -44,7 +44,7 @@ export function Lead({ urgent, children, at, help }: { urgent: boolean; children
   return (
     <header className="lead">
       <h1 className={urgent ? "urgent" : "calm"}><span aria-hidden="true">{urgent ? "◆ " : "✓ "}</span>{children}</h1>
-      {at && <span className="muted">{clockTime(at, lang)} {t("asOf")}</span>}
+      {at && <span className="muted">{lang === "ja" ? `${clockTime(at, lang)} ${t("asOf")}` : `${t("asOf")} ${clockTime(at, lang)}`}</span>}
       <button className="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>{t("help")}</button>
       {open && <p className="helptext">{t(help)}</p>}
     </header>
