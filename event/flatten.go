@@ -239,7 +239,7 @@ func (f flattener) dns(e *Event) {
 		f.str("query.class", q.Class)
 	}
 	if a := e.Answers; len(a) > 0 {
-		f.list("answers.rdata", len(a), func(i int) string { return a[i].normal() })
+		f.list("answers.rdata", len(a), func(i int) string { return a[i].Normal() })
 		f.list("answers.type", len(a), func(i int) string { return a[i].Type })
 		f.list("answers.class", len(a), func(i int) string { return a[i].Class })
 		f.list("answers.ttl", len(a), func(i int) string { return strconv.Itoa(a[i].TTL) })
@@ -261,8 +261,8 @@ func normalAddr(s string) string {
 	return a.Unmap().WithZone("").String()
 }
 
-// normal is the data of an answer; text keeps its letters.
-func (a *DNSAnswer) normal() string {
+// Normal is the data of an answer in its normal form; text keeps its letters.
+func (a *DNSAnswer) Normal() string {
 	switch a.Type {
 	case "A", "AAAA", "CNAME", "DNAME", "NS", "PTR", "MX", "SRV", "SOA", "":
 		return normalAddr(strings.ToLower(a.RData))

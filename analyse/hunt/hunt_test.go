@@ -241,6 +241,35 @@ func TestHuntCountsMoreThanAnAnswerHolds(t *testing.T) {
 	}
 }
 
+// FuzzHunt looks for whatever reads as an observable: each must be a query that
+// the store takes, or some name could not be looked for.
+func FuzzHunt(f *testing.F) {
+	s := open(f)
+	l := &line{at: time.Now().Add(-time.Hour)}
+	l.add(0, "nod_1", dns("evil.test", "192.0.2.1"))
+	store(f, s, l)
+	h, all := hunt.New(s), access.Hub(org.NewTree(orgs), "hunt")
+	for _, v := range append(indicators, strings.Repeat("re.", 60)+"test", strings.Repeat("a_regexp.", 20)+"test", "0.0.0.0/0", "::/0", "http://a.test/"+strings.Repeat("~[", 500),
+		"a"+strings.Repeat(".a", 100)+".test", "*.evil.test", `http://evil.test/"|)(`) {
+		f.Add(v)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		o, err := observable.Parse(text)
+		if err != nil {
+			return
+		}
+		found, err := h.Hunt(t.Context(), all, indicator.Indicator{ID: "ind_1", Observable: o})
+		if err != nil {
+			t.Fatalf("%+v: %v", o, err)
+		}
+		live := match.New()
+		live.Put(indicator.Indicator{ID: "ind_1", Observable: o, State: indicator.Active, ValidUntil: time.Now().Add(time.Hour)})
+		if seen := len(live.Match(l.rows[0].Event)) > 0; seen != (len(found) > 0) {
+			t.Errorf("%+v: seen live %v, found %v", o, seen, found)
+		}
+	})
+}
+
 // BenchmarkHunt looks for a name that a few of 500,000 stored events show.
 func BenchmarkHunt(b *testing.B) {
 	const stored, nodes, every, sightings = 500_000, 400, 14_000, 36

@@ -1,20 +1,36 @@
 // Package pdns keeps passive DNS: which name had which data, first and last
-// seen and how often, by organisation. The ingest loop shows it every resolver
-// event and commits what it gathered together with the mark of the bus, so that
-// a batch delivered twice is counted once. The API looks names and data up.
+// seen and how often, by organisation. The ingest loop shows it every event and
+// commits what it gathered together with the mark of the bus, so that a batch
+// delivered twice is counted once. The API looks names and data up. What the
+// platform itself answered to block a name is no data of that name.
 package pdns
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"noroshi/access"
 	"noroshi/event"
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
+)
+
+// Bounds of what is gathered in memory.
+const (
+	Enough   = 100_000 // pairs after which Full asks for a Commit
+	maxPairs = 400_000 // pairs after which new ones are left out, and counted
+)
+
+// Bounds of one pair, from RFC 1035 and from what PostgreSQL indexes.
+const (
+	maxName = 255
+	maxType = 16
+	maxData = 1024
 )
 
 type key struct {
@@ -22,132 +38,187 @@ type key struct {
 	name, kind, data string
 }
 
+func (k key) compare(o key) int {
+	return cmp.Or(cmp.Compare(k.org, o.org), cmp.Compare(k.name, o.name), cmp.Compare(k.kind, o.kind), cmp.Compare(k.data, o.data))
+}
+
 type seen struct{ first, last, count int64 }
 
 // Store gathers and keeps.
 type Store struct {
-	db *ledger.DB
+	db      *ledger.DB
+	dropped atomic.Uint64
 
 	mu  sync.Mutex
 	now map[key]seen
+
+	commit sync.Mutex // held by Commit
+	stuck  *batch     // what a Commit could not be sure to have kept
+}
+
+type batch struct {
+	pairs map[key]seen
+	mark  uint64
 }
 
 // New opens the store.
 func New(db *ledger.DB) *Store { return &Store{db: db, now: map[key]seen{}} }
 
+// Observe gathers the answers of one event.
+func (s *Store) Observe(org ident.ID, e *event.Event) {
+	if e.ClassUID != event.DNSActivity || e.Query == nil || len(e.Answers) == 0 || e.DispositionID == event.DispositionBlocked {
+		return
+	}
+	name := normal(e.Query.Hostname)
+	if name == "" || len(name) > maxName {
+		return // The event itself is kept whole.
+	}
+	at := time.UnixMilli(e.Time).UnixMicro()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range e.Answers {
+		a := &e.Answers[i]
+		k := key{org, name, keepable(a.Type), keepable(strings.TrimSuffix(a.Normal(), "."))}
+		if len(k.kind) > maxType || len(k.data) > maxData {
+			continue
+		}
+		x, known := s.now[k]
+		if !known && len(s.now) >= maxPairs {
+			s.dropped.Add(1)
+			continue
+		}
+		if !known {
+			x.first = at
+		}
+		x.first, x.last, x.count = min(x.first, at), max(x.last, at), x.count+1
+		s.now[k] = x
+	}
+}
+
+func normal(name string) string {
+	return keepable(strings.TrimSuffix(strings.ToLower(name), "."))
+}
+
+// keepable makes text that the ledger takes, so that one strange answer does not
+// hold up all others.
+func keepable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// Full tells that much has been gathered: a Commit should not wait.
+func (s *Store) Full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.now) >= Enough
+}
+
+// Dropped counts the answers that were left out because nothing was committed
+// for too long.
+func (s *Store) Dropped() uint64 { return s.dropped.Load() }
+
+// markName is the row of ingest_mark.
 const markName = "pdns"
 
 // Mark is the highest sequence of the bus that was committed.
 func (s *Store) Mark(ctx context.Context) (uint64, error) {
-	var n int64
-	err := s.db.Read(ctx, func(q ledger.Queryer) error {
-		err := q.QueryRow(ctx, `SELECT seq FROM ingest_mark WHERE name = ?`, markName).Scan(&n)
-		if ledger.NoRows(err) {
-			return nil
-		}
+	var n uint64
+	err := s.db.Read(ctx, func(q ledger.Queryer) (err error) {
+		n, err = mark(ctx, q)
 		return err
 	})
-	return uint64(n), fault.Wrap("pdns.mark", err)
+	return n, fault.Wrap("pdns.mark", err)
 }
 
-// Observe gathers the answers of one event.
-func (s *Store) Observe(org ident.ID, e *event.Event) {
-	if e.ClassUID != event.DNSActivity || e.Query == nil {
-		return
+func mark(ctx context.Context, q ledger.Queryer) (uint64, error) {
+	var n int64
+	err := q.QueryRow(ctx, `SELECT seq FROM ingest_mark WHERE name = ?`, markName).Scan(&n)
+	if ledger.NoRows(err) {
+		return 0, nil
 	}
-	at := e.Time * 1000
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, a := range e.Answers {
-		k := key{org, e.Query.Hostname, a.Type, strings.TrimSuffix(strings.ToLower(a.RData), ".")}
-		if len(k.data) > 1024 || len(k.name) > 255 {
-			continue // No data of a name is longer; the event itself is kept whole.
-		}
-		x, ok := s.now[k]
-		if !ok {
-			x.first = at
-		}
-		x.first, x.last = min(x.first, at), max(x.last, at)
-		x.count++
-		s.now[k] = x
-	}
+	return uint64(n), err
 }
 
-// Commit makes what was gathered durable, with its mark.
+// Commit makes durable what was gathered of batches up to mark. It may be called
+// again after an error, with the same mark or a later one: what the failed call
+// did keep is not counted twice. Events must not be observed meanwhile.
 func (s *Store) Commit(ctx context.Context, mark uint64) error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if s.stuck != nil {
+		if err := s.write(ctx, s.stuck); err != nil {
+			return fault.Wrap("pdns.commit", err)
+		}
+		s.stuck = nil
+	}
 	s.mu.Lock()
-	batch := s.now
+	b := &batch{s.now, mark}
 	s.now = map[key]seen{}
 	s.mu.Unlock()
-	err := s.db.Write(ctx, "hub:pdns", func(tx *ledger.Tx) error {
-		for k, x := range batch {
-			_, err := tx.Exec(ctx, `INSERT INTO passive_dns (org, name, type, data, first, last, count) VALUES (?,?,?,?,?,?,?)
-				ON CONFLICT (org, name, type, data) DO UPDATE SET
-				first = CASE WHEN excluded.first < passive_dns.first THEN excluded.first ELSE passive_dns.first END,
-				last = CASE WHEN excluded.last > passive_dns.last THEN excluded.last ELSE passive_dns.last END,
-				count = passive_dns.count + excluded.count`, string(k.org), k.name, k.kind, k.data, x.first, x.last, x.count)
-			if err != nil {
-				return err
-			}
-		}
-		_, err := tx.Exec(ctx, `INSERT INTO ingest_mark (name, seq) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq`, markName, int64(mark))
-		return err
-	})
+	if len(b.pairs) == 0 {
+		return nil // A batch without answers may be observed again.
+	}
+	err := s.write(ctx, b)
 	if err != nil {
-		s.putBack(batch)
+		s.stuck = b
 	}
 	return fault.Wrap("pdns.commit", err)
 }
 
-func (s *Store) putBack(batch map[key]seen) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, x := range batch {
-		if y, ok := s.now[k]; ok {
-			x.first, x.last, x.count = min(x.first, y.first), max(x.last, y.last), x.count+y.count
+// perInsert is how many pairs go in one statement.
+const perInsert = 100
+
+func (s *Store) write(ctx context.Context, b *batch) error {
+	keys := make([]key, 0, len(b.pairs))
+	for k := range b.pairs {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, key.compare)
+	return s.db.Write(ctx, "hub:pdns", func(tx *ledger.Tx) error {
+		kept, err := mark(ctx, tx)
+		if err != nil || kept >= b.mark {
+			return err // It was kept, though its Commit did not hear so.
 		}
-		s.now[k] = x
-	}
-}
-
-// Entry is one pair of name and data.
-type Entry struct {
-	Org   ident.ID  `json:"org"`
-	Name  string    `json:"name"`
-	Type  string    `json:"type"`
-	Data  string    `json:"data"`
-	First time.Time `json:"first"`
-	Last  time.Time `json:"last"`
-	Count int64     `json:"count"`
-}
-
-// Lookup finds entries by name, by "*.name" for everything below one, or by
-// data.
-func (s *Store) Lookup(ctx context.Context, sc access.Scope, q string, limit int) ([]Entry, error) {
-	q = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(q)), ".")
-	if q == "" || len(q) > 255 {
-		return nil, fault.New(fault.Invalid, "pdns.lookup", "give a name, *.name for all below it, or data such as an address")
-	}
-	in, args := ledger.In(sc.Orgs())
-	where := `(name = ? OR data = ?)`
-	args = append(args, q, q)
-	if below, ok := strings.CutPrefix(q, "*."); ok {
-		where = `name LIKE ? ESCAPE '\'`
-		args = append(args[:len(args)-2], strings.TrimSuffix(ledger.Like("."+below), "%"))
-	}
-	var out []Entry
-	err := s.db.Read(ctx, func(r ledger.Queryer) error {
-		rows, err := r.Query(ctx, `SELECT org, name, type, data, first, last, count FROM passive_dns WHERE org IN `+in+` AND `+where+` ORDER BY last DESC, name, data LIMIT 500`, args...)
-		return ledger.Each(rows, err, func(scan func(...any) error) error {
-			var e Entry
-			var first, last int64
-			if err := scan(&e.Org, &e.Name, &e.Type, &e.Data, &first, &last, &e.Count); err != nil {
+		for part := range slices.Chunk(keys, perInsert) {
+			if err := insert(ctx, tx, part, b.pairs); err != nil {
 				return err
 			}
-			e.First, e.Last = ledger.Time(first), ledger.Time(last)
-			out = append(out, e)
-			return nil
-		})
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO ingest_mark (name, seq) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq`, markName, int64(b.mark))
+		return err
 	})
-	return out[:min(len(out), limit)], fault.Wrap("pdns.lookup", err)
+}
+
+func insert(ctx context.Context, tx *ledger.Tx, keys []key, pairs map[key]seen) error {
+	args := make([]any, 0, 8*len(keys))
+	for _, k := range keys {
+		x := pairs[k]
+		args = append(args, string(k.org), k.name, reversed(k.name), k.kind, k.data, x.first, x.last, x.count)
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO passive_dns (org, name, reversed, type, data, first, last, count)
+		VALUES (?,?,?,?,?,?,?,?)`+strings.Repeat(`,(?,?,?,?,?,?,?,?)`, len(keys)-1)+`
+		ON CONFLICT (org, name, type, data) DO UPDATE SET
+		first = CASE WHEN excluded.first < passive_dns.first THEN excluded.first ELSE passive_dns.first END,
+		last = CASE WHEN excluded.last > passive_dns.last THEN excluded.last ELSE passive_dns.last END,
+		count = passive_dns.count + excluded.count`, args...)
+	return err
+}
+
+// reversed is a name from its end, character by character.
+func reversed(name string) string {
+	r := []rune(name)
+	slices.Reverse(r)
+	return string(r)
+}
+
+// Forget removes what was last seen before a moment, and returns how many pairs.
+func (s *Store) Forget(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.db.Write(ctx, "hub:pdns", func(tx *ledger.Tx) error {
+		r, err := tx.Exec(ctx, `DELETE FROM passive_dns WHERE last < ?`, ledger.Micros(before))
+		if err != nil {
+			return err
+		}
+		n, err = r.RowsAffected()
+		return err
+	})
+	return n, fault.Wrap("pdns.forget", err)
 }

@@ -178,7 +178,7 @@ func refused(t *testing.T, s eventstore.Store) {
 		`* | generate_sequence 1000000000`: "generate_sequence", `* | block_stats`: "block_stats", `* | query_stats`: "query_stats",
 		`* | union (* | blocks_count)`: "blocks_count", `class:in(* | uniq by (class) with hits)`: "uniq", `class:in(* | uniq by (class) hits limit 5)`: "uniq",
 		`* | filter class:in(* | uniq by (class) hits)`: "uniq", "*" + strings.Repeat(" | len(_msg) as n", eventstore.MaxPipes+1): "pipes",
-		strings.Repeat(`x:~"a" `, 17): "regular expressions", strings.Repeat(`x:RE ("a") `, 17): "regular expressions", `x:~"` + strings.Repeat("[ab]", 33) + `"`: "regular expressions",
+		strings.Repeat(`x:~"a" `, 17): "regular expressions", strings.Repeat("x:RE # \n (\"a\") ", 17): "regular expressions", `x:~"` + strings.Repeat("[ab]", 33) + `"`: "regular expressions",
 		`x:~"(?i)[^a]{1000}"`: "regular expressions", "x:~'(?i)([^a]{10}){3}'": "regular expressions", "# \"\n x:re(`((?i)[^a]{30})`)": "regular expressions",
 		`* | extract_regexp "(?P<x>[^a]{21})"`: "regular expressions", `{node=~"[^a]{21}"}`: "regular expressions",
 		`_time:nonsense`: "", `* | extract_regexp "("`: "",
@@ -194,7 +194,7 @@ func refused(t *testing.T, s eventstore.Store) {
 	}
 	// The same words are harmless where they are only searched for.
 	for _, q := range []string{`"options(concurrency=1)"`, `x:"| stream_context"`, `* | extract "| block_stats <x>"`, `* | uniq by (class) with hits`,
-		`x:"[^a]{1000}"`, `x:~"[^a]{9}" y:~"^[a-z]{200}$"`,
+		`x:"[^a]{1000}"`, `x:~"a" y:"` + strings.Repeat("~ re( _regexp ", 20) + `"`, `x:~"[^a]{9}" y:~"^[a-z]{200}$"`,
 		`class:in(* | uniq by (class))`, `class:in(* | filter _msg:"uniq by (class) with hits" | fields class)`} {
 		if _, err := s.Search(t.Context(), Scope(orgA), eventstore.Query{LogsQL: q}); err != nil {
 			t.Errorf("%s: %v", q, err)

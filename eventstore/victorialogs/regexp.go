@@ -22,11 +22,12 @@ const (
 )
 
 // expressive is what begins a regular expression, or might.
-var expressive = regexp.MustCompile(`~|\bre\b|_regexp`)
+var expressive = regexp.MustCompile(`~|\bre\s*\(|_regexp\b`)
 
 func cheap(text string) error {
 	const op = "victorialogs.cheap"
-	n := len(expressive.FindAllString(strings.ToLower(text), -1))
+	words, quoted := split(text)
+	n := len(expressive.FindAllString(strings.ToLower(words), -1))
 	if n == 0 {
 		return nil
 	}
@@ -34,7 +35,7 @@ func cheap(text string) error {
 		return fault.New(fault.TooLarge, op, "the query has too many regular expressions; at most %d, with %d brackets, are allowed", maxRegexps, maxBrackets)
 	}
 	total := 0
-	for _, s := range literals(text) {
+	for _, s := range quoted {
 		if re, err := syntax.Parse(s, syntax.Perl); err == nil {
 			total += weigh(re)
 		}
@@ -66,24 +67,27 @@ func weigh(re *syntax.Regexp) int {
 	return total
 }
 
-// literals are the quoted strings of a query, as the engine reads them: only
-// these can hold a bracket or a brace.
-func literals(text string) []string {
-	var out []string
+// split takes a query apart as the engine reads it: its words, without comments,
+// and its quoted strings, which alone can hold a bracket or a brace.
+func split(text string) (words string, quoted []string) {
+	var b strings.Builder
 	for text != "" {
 		switch text[0] {
 		case '#':
+			b.WriteByte(' ')
 			_, text, _ = strings.Cut(text, "\n")
 			continue
 		case '"', '`', '\'':
 			if s, size, ok := literal(text); ok {
-				out, text = append(out, s), text[size:]
+				b.WriteString(`""`)
+				quoted, text = append(quoted, s), text[size:]
 				continue
 			}
 		}
+		b.WriteByte(text[0])
 		text = text[1:]
 	}
-	return out
+	return b.String(), quoted
 }
 
 func literal(text string) (s string, size int, ok bool) {

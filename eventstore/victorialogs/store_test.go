@@ -146,3 +146,32 @@ func BenchmarkSyncOfNothing(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkNewest asks for the newest hundred of 200,000 rows over a week.
+func BenchmarkNewest(b *testing.B) {
+	s := open(b, b.TempDir())
+	defer func() { _ = s.Close() }()
+	start := time.Now().Add(-7 * 24 * time.Hour)
+	for i := range 400 {
+		rows := batch(500, uint64(i)*500, start)
+		for j := range rows {
+			rows[j].Event.Time += int64(i*500+j) * 3000
+		}
+		if err := s.Append(b.Context(), rows); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.Sync(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	for _, q := range []string{`*`, `"query.hostname":="n7.test"`, `absent.test`, `* | sort by (_time desc) | limit 100`} {
+		b.Run(q[:min(len(q), 20)], func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Search(b.Context(), storetest.Scope(tenantOne), eventstore.Query{LogsQL: q, Limit: 100}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/search")
+		})
+	}
+}
