@@ -34,16 +34,36 @@ func (h *hub) flow(ctx context.Context) error {
 		return err
 	}
 	in := ingest.New(ingest.Deps{Pull: pull, Check: h.check, Quarantine: h.quarantineBatch, Tenant: h.tenant, Store: h.events, Judge: h.findings.Judge,
-		Observe: h.pdns.Observe, Commit: h.pdns.Commit, Mark: mark, Log: h.log,
+		Observe: h.pdns.Observe, Commit: h.pdns.Commit, Full: h.pdns.Full, Mark: mark, Log: h.log,
 		Pass: func(ctx context.Context, f finding.Finding) error {
 			return h.line.PublishStage(ctx, "finding", string(f.ID)+"."+strconv.Itoa(len(f.Observables))+"."+strconv.FormatInt(f.Count, 10), f)
 		}})
+	h.run.background("forget", h.forget)
 	h.run.background("push", h.push.Run)
 	h.run.background("expiry", h.intel.Run)
 	h.run.background("look back", h.lookBack)
 	h.run.background("decide", func(ctx context.Context) error { return h.decide(ctx, found) })
 	h.run.background("ingest", in.Run)
 	return nil
+}
+
+// forget drops, once a day, passive DNS that is older than the events are kept.
+func (h *hub) forget(ctx context.Context) error {
+	tick := time.NewTicker(24 * time.Hour)
+	defer tick.Stop()
+	for {
+		before := time.Now().AddDate(0, 0, -h.cfg.Hub.RetentionDays)
+		if n, err := h.pdns.Forget(ctx, before); err != nil && ctx.Err() == nil {
+			h.log.Error("old passive DNS cannot be dropped", "role", "hub", "err", err)
+		} else if n > 0 {
+			h.log.Info("old passive DNS dropped", "role", "hub", "entries", n)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 func (h *hub) tenant(o ident.ID) (uint32, bool) {

@@ -46,7 +46,8 @@ type Deps struct {
 	// observed of batches up to mark.
 	Observe func(org ident.ID, e *event.Event)
 	Commit  func(ctx context.Context, mark uint64) error
-	Mark    uint64 // what was committed before
+	Full    func() bool // tells that a commit must not wait for the round
+	Mark    uint64      // what was committed before
 	// Pass hands a finding to the next stage, durably.
 	Pass func(ctx context.Context, f finding.Finding) error
 	Log  *slog.Logger
@@ -139,7 +140,12 @@ func (in *Ingest) batch(ctx context.Context, m *bus.Message) error {
 	for i, e := range fresh {
 		rows[i] = eventstore.Row{Tenant: tenant, Event: e}
 	}
-	if err := in.d.Store.Append(ctx, rows); err != nil {
+	err = in.d.Store.Append(ctx, rows)
+	var bad eventstore.RefusedRows
+	if errors.As(err, &bad) { // The others are stored.
+		refused, err = append(refused, refusedRows(rows, bad)...), nil
+	}
+	if err != nil {
 		return fault.Wrap("ingest.append", err)
 	}
 	found, err := in.d.Judge(ctx, events)
@@ -160,8 +166,26 @@ func (in *Ingest) batch(ctx context.Context, m *bus.Message) error {
 		}
 	}
 	in.observe(m, events)
+	if in.d.Full() {
+		if err := in.commit(ctx); err != nil {
+			return fault.Wrap("ingest.commit", err)
+		}
+	}
 	in.count(m, events, fresh, refused, found)
 	return nil
+}
+
+// maxSample is how much of a refused event is kept.
+const maxSample = 4 << 10
+
+func refusedRows(rows []eventstore.Row, bad eventstore.RefusedRows) []Refused {
+	out := make([]Refused, len(bad))
+	for i, x := range bad {
+		e := rows[x.Index].Event
+		sample, _ := event.AppendJSON(nil, e) // What cannot be written again is named by its uid.
+		out[i] = Refused{Place: "event " + e.Metadata.UID, Reason: fault.PublicOf(x.Err), Sample: sample[:min(len(sample), maxSample)]}
+	}
+	return out
 }
 
 // missing returns the events that the store does not have. It is asked only

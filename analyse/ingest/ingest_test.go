@@ -106,6 +106,7 @@ func (w *watch) deps(t *testing.T, h *bus.Hub, store eventstore.Store) ingest.De
 			w.judged += len(e)
 			return nil, nil
 		},
+		Full:    func() bool { return false },
 		Observe: func(ident.ID, *event.Event) { w.observed++ }, // Under the path's own lock.
 		Commit: func(_ context.Context, mark uint64) error {
 			w.mu.Lock()
