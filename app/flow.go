@@ -33,7 +33,7 @@ func (h *hub) flow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := ingest.New(ingest.Deps{Pull: pull, Check: h.check, Quarantine: h.quarantineBatch, Tenant: h.tenant, Store: h.events, Judge: h.findings.Judge,
+	h.ingest = ingest.New(ingest.Deps{Pull: pull, Check: h.check, Quarantine: h.quarantineBatch, Tenant: h.tenant, Store: h.events, Judge: h.findings.Judge,
 		Observe: h.pdns.Observe, Commit: h.pdns.Commit, Full: h.pdns.Full, Mark: mark, Log: h.log,
 		Pass: func(ctx context.Context, f finding.Finding) error {
 			return h.line.PublishStage(ctx, "finding", string(f.ID)+"."+strconv.Itoa(len(f.Observables))+"."+strconv.FormatInt(f.Count, 10), f)
@@ -43,7 +43,7 @@ func (h *hub) flow(ctx context.Context) error {
 	h.run.background("expiry", h.intel.Run)
 	h.run.background("look back", h.lookBack)
 	h.run.background("decide", func(ctx context.Context) error { return h.decide(ctx, found) })
-	h.run.background("ingest", in.Run)
+	h.run.background("ingest", h.ingest.Run)
 	return nil
 }
 
@@ -164,6 +164,9 @@ func (h *hub) lookBack(ctx context.Context) error {
 }
 
 func (h *hub) hunt(ctx context.Context, ind indicator.Indicator) error {
+	if err := h.ingest.Settled(ctx); err != nil {
+		return err
+	}
 	seen, err := h.hunter.Hunt(ctx, access.Hub(h.orgs.Current(), "hunt"), ind)
 	if err != nil {
 		return err

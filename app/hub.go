@@ -15,6 +15,7 @@ import (
 	"noroshi/access"
 	"noroshi/analyse"
 	"noroshi/analyse/hunt"
+	"noroshi/analyse/ingest"
 	"noroshi/analyse/match"
 	"noroshi/analyse/pdns"
 	"noroshi/analyse/sigma"
@@ -60,6 +61,7 @@ type hub struct {
 	pdns       *pdns.Store
 	match      *match.Set
 	findings   *analyse.Analyser
+	ingest     *ingest.Ingest
 	hunter     *hunt.Hunter
 	hunts      chan indicator.Indicator
 	intel      *intel.Intel
@@ -314,7 +316,8 @@ func (h *hub) intelligence(ctx context.Context) error {
 		h.match.Put(ind)
 	}
 	h.intel.OnChange = func(ind indicator.Indicator) {
-		// The matcher has it before the look back begins: no event falls between.
+		// The matcher has it before the look back waits for what is on its way:
+		// no event falls between.
 		h.match.Put(ind)
 		h.announce("indicator", ind.ID, h.readers(ind))
 		if ind.State != indicator.Active {

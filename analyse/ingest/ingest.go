@@ -1,6 +1,6 @@
 // Package ingest is the one path of observations through the hub: a batch is
-// checked, appended to the event store, judged, and acknowledged to the bus
-// once the store and the findings are durable. What cannot be believed goes to
+// checked, judged, stored, and acknowledged to the bus once the store and the
+// findings are durable. What cannot be believed goes to
 // the quarantine. It owns no data and no rule; app gives it its parts.
 //
 // Nothing acknowledged is lost and nothing is counted twice: the bus delivers
@@ -61,18 +61,25 @@ type Stats struct {
 // Ingest is the path.
 type Ingest struct {
 	d    Deps
+	jobs chan job
 	seen map[ident.ID]uint64 // node → highest sequence appended since the start
 
 	mu       sync.Mutex
-	pending  *bus.Message // the newest batch that is appended and judged
-	observed uint64       // the newest batch that passive DNS has seen
+	pending  *bus.Message  // the newest batch that is appended and judged
+	observed uint64        // the newest batch that passive DNS has seen
+	taken    uint64        // batches whose judgement began
+	kept     uint64        // and those that are stored
+	moved    chan struct{} // closed when kept grows
 	stats    struct{ batches, events, refused, redelivered, findings atomic.Uint64 }
 }
 
 // New makes the path; Run moves along it.
 func New(d Deps) *Ingest {
-	return &Ingest{d: d, seen: map[ident.ID]uint64{}, observed: d.Mark}
+	return &Ingest{d: d, seen: map[ident.ID]uint64{}, observed: d.Mark, jobs: make(chan job, maxJobs), moved: make(chan struct{})}
 }
+
+// maxJobs is how many batches may be judged and not yet stored.
+const maxJobs = 64
 
 // roundEvery is how often the store is made durable and the bus acknowledged.
 const roundEvery = time.Second
@@ -80,18 +87,38 @@ const roundEvery = time.Second
 // Run moves batches until ctx ends, then makes durable what it has taken.
 func (in *Ingest) Run(ctx context.Context) error {
 	defer in.d.Pull.Stop() // What it holds but did not hand out is another's to take.
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stopping := context.AfterFunc(ctx, func() { time.AfterFunc(stopBound, cancel) })
+	defer stopping()
+	var beside sync.WaitGroup
 	work, stop := context.WithCancel(ctx)
 	defer stop()
-	done := make(chan error, 1)
-	go func() { done <- in.settle(work) }()
-	err := in.take(work)
+	beside.Go(func() { in.settle(work) })
+	kept := make(chan struct{})
+	go func() { defer close(kept); in.keepAll(last) }()
+	err := in.take(ctx)
+	close(in.jobs)
+	<-kept
 	stop()
-	err = errors.Join(err, <-done)
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
+	beside.Wait()
 	return errors.Join(err, in.round(last))
 }
 
+// stopBound is how long what was judged may take to be stored at the end.
+const stopBound = 8 * time.Second
+
+// job is a batch that was judged and waits to be stored.
+type job struct {
+	m       *bus.Message
+	tenant  uint32
+	events  []*event.Event
+	refused []Refused
+	found   int
+}
+
+// take judges batches in order and hands them on to be stored: a judgement does
+// not wait for the store, which pauses while it makes itself durable.
 func (in *Ingest) take(ctx context.Context) error {
 	for {
 		m, err := in.d.Pull.Next(ctx)
@@ -101,77 +128,133 @@ func (in *Ingest) take(ctx context.Context) error {
 			}
 			return fault.Wrap("ingest.next", err)
 		}
-		// A part that is away (a full disk, a ledger that restarts) holds the
-		// line; the bus keeps what comes meanwhile and publishers wait.
-		for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-			err := in.batch(ctx, m)
-			if err == nil {
-				break
-			}
-			if ctx.Err() != nil {
-				return nil
-			}
-			in.d.Log.Error("a batch cannot be processed; it is tried again", "org", m.From.Org, "node", m.From.ID, "seq", m.Seq, "err", err)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(wait):
-			}
-			m.Again = true // Parts of it may be stored by now.
+		in.mu.Lock()
+		in.taken++ // Before the first look at the matcher: see Settled.
+		in.mu.Unlock()
+		var j job
+		if !in.again(ctx, m, func() (err error) { j, err = in.judge(ctx, m); return err }) {
+			return nil
+		}
+		select {
+		case in.jobs <- j:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// again tries a step until it works. A part that is away (a full disk, a ledger
+// that restarts) holds the line; the bus keeps what comes meanwhile and
+// publishers wait. False means that ctx ended first.
+func (in *Ingest) again(ctx context.Context, m *bus.Message, step func() error) bool {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := step()
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		in.d.Log.Error("a batch cannot be processed; it is tried again", "org", m.From.Org, "node", m.From.ID, "seq", m.Seq, "err", err)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(wait):
+		}
+		m.Again = true // Parts of it may be stored by now.
+	}
+}
+
+// judge checks a batch, shows it to the rules and the matcher, and passes on
+// what they found.
+func (in *Ingest) judge(ctx context.Context, m *bus.Message) (job, error) {
+	j := job{m: m}
+	j.events, j.refused = in.d.Check(m.From, m.Data)
+	var known bool
+	if j.tenant, known = in.d.Tenant(m.From.Org); !known {
+		j.refused = append(j.refused, Refused{Place: "batch", Reason: "the organisation of the node is not known here", Sample: m.Data[:min(len(m.Data), 1024)]})
+		j.events = nil
+	}
+	found, err := in.d.Judge(ctx, j.events)
+	if err != nil {
+		return j, fault.Wrap("ingest.judge", err)
+	}
+	j.found = len(found)
+	for _, f := range found {
+		if err := in.d.Pass(ctx, f); err != nil {
+			return j, fault.Wrap("ingest.pass", err)
+		}
+	}
+	return j, nil
+}
+
+// keepAll stores what was judged, in order, until there is no more.
+func (in *Ingest) keepAll(ctx context.Context) {
+	for j := range in.jobs {
+		if !in.again(ctx, j.m, func() error { return in.keep(ctx, j) }) {
+			return
 		}
 		in.mu.Lock()
-		in.pending = m
+		in.pending = j.m
+		in.kept++
+		close(in.moved)
+		in.moved = make(chan struct{})
 		in.mu.Unlock()
 	}
 }
 
-func (in *Ingest) batch(ctx context.Context, m *bus.Message) error {
-	events, refused := in.d.Check(m.From, m.Data)
-	tenant, known := in.d.Tenant(m.From.Org)
-	if !known {
-		refused = append(refused, Refused{Place: "batch", Reason: "the organisation of the node is not known here", Sample: m.Data[:min(len(m.Data), 1024)]})
-		events = nil
-	}
-	fresh, err := in.missing(ctx, tenant, events, m)
+func (in *Ingest) keep(ctx context.Context, j job) error {
+	fresh, err := in.missing(ctx, j.tenant, j.events, j.m)
 	if err != nil {
 		return err
 	}
 	rows := make([]eventstore.Row, len(fresh))
 	for i, e := range fresh {
-		rows[i] = eventstore.Row{Tenant: tenant, Event: e}
+		rows[i] = eventstore.Row{Tenant: j.tenant, Event: e}
 	}
 	err = in.d.Store.Append(ctx, rows)
 	var bad eventstore.RefusedRows
 	if errors.As(err, &bad) { // The others are stored.
-		refused, err = append(refused, refusedRows(rows, bad)...), nil
+		j.refused, err = append(j.refused, refusedRows(rows, bad)...), nil
 	}
 	if err != nil {
 		return fault.Wrap("ingest.append", err)
 	}
-	found, err := in.d.Judge(ctx, events)
-	if err != nil {
-		return fault.Wrap("ingest.judge", err)
-	}
-	for _, f := range found {
-		if err := in.d.Pass(ctx, f); err != nil {
-			return fault.Wrap("ingest.pass", err)
+	if len(j.refused) > 0 {
+		for i := range j.refused {
+			j.refused[i].From = j.m.From
 		}
-	}
-	if len(refused) > 0 {
-		for i := range refused {
-			refused[i].From = m.From
-		}
-		if err := in.d.Quarantine(ctx, refused); err != nil {
+		if err := in.d.Quarantine(ctx, j.refused); err != nil {
 			return fault.Wrap("ingest.quarantine", err)
 		}
 	}
-	in.observe(m, events)
+	in.observe(j.m, j.events)
 	if in.d.Full() {
 		if err := in.commit(ctx); err != nil {
 			return fault.Wrap("ingest.commit", err)
 		}
 	}
-	in.count(m, events, fresh, refused, found)
+	in.count(j, fresh)
+	return nil
+}
+
+// Settled waits until everything that was judged, or is being judged, is in the
+// store. Whoever loads an indicator into the matcher and then waits here finds in
+// the store every event that the matcher has not seen with it.
+func (in *Ingest) Settled(ctx context.Context) error {
+	in.mu.Lock()
+	target := in.taken
+	for in.kept < target {
+		moved := in.moved
+		in.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return fault.Wrap("ingest.settled", ctx.Err())
+		case <-moved:
+		}
+		in.mu.Lock()
+	}
+	in.mu.Unlock()
 	return nil
 }
 
@@ -242,26 +325,26 @@ func (in *Ingest) commit(ctx context.Context) error {
 	return in.d.Commit(ctx, in.observed)
 }
 
-func (in *Ingest) count(m *bus.Message, events, fresh []*event.Event, refused []Refused, found []finding.Finding) {
-	for _, e := range events {
-		in.seen[m.From.ID] = max(in.seen[m.From.ID], e.Metadata.Sequence)
+func (in *Ingest) count(j job, fresh []*event.Event) {
+	for _, e := range j.events {
+		in.seen[j.m.From.ID] = max(in.seen[j.m.From.ID], e.Metadata.Sequence)
 	}
 	in.stats.batches.Add(1)
 	in.stats.events.Add(uint64(len(fresh)))
-	in.stats.redelivered.Add(uint64(len(events) - len(fresh)))
-	in.stats.refused.Add(uint64(len(refused)))
-	in.stats.findings.Add(uint64(len(found)))
+	in.stats.redelivered.Add(uint64(len(j.events) - len(fresh)))
+	in.stats.refused.Add(uint64(len(j.refused)))
+	in.stats.findings.Add(uint64(j.found))
 }
 
 // settle makes what was taken durable, round by round, beside the path, so that
 // a judgement never waits for a disk.
-func (in *Ingest) settle(ctx context.Context) error {
+func (in *Ingest) settle(ctx context.Context) {
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 		if err := in.round(ctx); err != nil && ctx.Err() == nil {

@@ -209,3 +209,47 @@ func TestGarbageIsQuarantinedAndTheLineGoesOn(t *testing.T) {
 	publish(t, c, "good", 1, 3)
 	w.until(t, "the good ones are judged", func() bool { return w.judged == 3 && w.refused == 1 })
 }
+
+// slow is a store whose appends wait until they may go on.
+type slow struct {
+	eventstore.Store
+	open chan struct{}
+}
+
+func (s slow) Append(ctx context.Context, rows []eventstore.Row) error {
+	<-s.open
+	return s.Store.Append(ctx, rows)
+}
+
+// TestJudgingDoesNotWaitForTheStoreAndTheLookBackDoes is what keeps an event from
+// falling between the live matcher and the look back.
+func TestJudgingDoesNotWaitForTheStoreAndTheLookBackDoes(t *testing.T) {
+	h, c := line(t)
+	store, err := victorialogs.Open(victorialogs.Config{Dir: t.TempDir(), Retention: 24 * time.Hour}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	w, gate := &watch{}, slow{store, make(chan struct{})}
+	in := ingest.New(w.deps(t, h, gate))
+	stop := run(in)
+	defer stop()
+	publish(t, c, "one", 1, 10)
+	w.until(t, "the events are judged while the store stands still", func() bool { return w.judged == 10 })
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := in.Settled(short); err == nil {
+		t.Error("it says that everything is stored, but nothing is")
+	}
+	close(gate.open)
+	if err := in.Settled(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := store.Search(t.Context(), access.Hub(org.NewTree([]org.Organisation{{ID: "org_a", Tenant: 1}}), "t"), eventstore.Query{})
+	if err != nil || len(rows) != 10 {
+		t.Errorf("after it settled %d of 10 events are found: %v", len(rows), err)
+	}
+}
