@@ -231,7 +231,7 @@ func (a *API) protection(ctx context.Context, s access.Scope, b *Beacon) error {
 }
 
 func (a *API) stages(ctx context.Context, s access.Scope, b *Beacon) error {
-	open, err := a.b.Findings.Counts(ctx, s, label.RealmUnknown)
+	open, err := a.b.Findings.Counts(ctx, s, label.Real) // A drill leaves nobody work.
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,9 @@ export function FindingsPage({ orgs }: { orgs: Org[] }) {
         <select aria-label={t("level")} value={filter.level} onChange={(e) => setParams({ level: e.target.value })}>
           <option value="">{t("level")}</option>{["low", "medium", "high", "critical"].map((l) => <option key={l} value={l}>≥ {word(l)}</option>)}
         </select>
+        <select aria-label={`${t("real")} / ${t("exercise")}`} value={filter.realm} onChange={(e) => setParams({ realm: e.target.value, cursor: undefined })}>
+          <option value="">{t("real")} + {t("exercise")}</option><option value="real">{t("real")}</option><option value="exercise">{t("exercise")}</option>
+        </select>
         <input ref={search} type="search" placeholder={`${t("filter")} (/)`} aria-label={t("filter")} defaultValue={filter.q} onKeyDown={(e) => { if (e.key === "Enter" && !e.nativeEvent.isComposing) setParams({ q: e.currentTarget.value, cursor: undefined }); if (e.key === "Escape") e.currentTarget.blur(); }} />
         {picked.size > 0 && <span className="ember">{picked.size} {t("selected")}</span>}
       </nav>

@@ -43,6 +43,9 @@ export function IndicatorsPage({ orgs }: { orgs: Org[] }) {
       <nav className="tabs" aria-label={t("filter")}>
         <button aria-pressed={!filter.state} onClick={() => setParams({ state: undefined, cursor: undefined })}>{t("all")}</button>
         {states.map((s) => <button key={s} aria-pressed={filter.state === s} onClick={() => setParams({ state: s, cursor: undefined, id: undefined })}>{word(s)} <small className="num">{list.data?.counts[s] ?? ""}</small></button>)}
+        <select aria-label={`${t("real")} / ${t("exercise")}`} value={filter.realm} onChange={(e) => setParams({ realm: e.target.value, cursor: undefined })}>
+          <option value="">{t("real")} + {t("exercise")}</option><option value="real">{t("real")}</option><option value="exercise">{t("exercise")}</option>
+        </select>
         <input ref={search} type="search" placeholder={`${t("filter")} (/)`} aria-label={t("filter")} defaultValue={filter.q} onKeyDown={(e) => { if (e.key === "Enter" && !e.nativeEvent.isComposing) setParams({ q: e.currentTarget.value, cursor: undefined }); if (e.key === "Escape") e.currentTarget.blur(); }} />
         <span role="status" className="muted">{note}</span>
       </nav>
