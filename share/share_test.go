@@ -335,3 +335,19 @@ func TestForeignFeedsAndGarbageAreRefused(t *testing.T) {
 	r.change(indicator.Put, ind(1, label.TLPGreen, "org_a"))
 	until(t, "it goes on after garbage", func() bool { return blocks(f, "n1.example.com") })
 }
+
+// FuzzNodeMessages sends what a hostile node may send.
+func FuzzNodeMessages(f *testing.F) {
+	f.Add([]byte(`{"feed":"real.all","seq":3,"digest":"x"}`))
+	f.Add([]byte(`{"feed":"real.all","after":"ind_1","at":9}`))
+	f.Add([]byte(`{"feed":"real.all","seq":1,"received":"2026-01-01T00:00:00Z","enforced":"2026-01-01T00:00:00Z"}`))
+	_, key, _ := ed25519.GenerateKey(nil)
+	p := push.New(push.Deps{DB: ledgertest.SQLite(f), Wire: &air{}, Key: key, Now: time.Now, Log: log, Tree: func() *org.Tree { return tree }, Edges: func() []push.Edge { return nil }})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, err := range []error{p.HandleAck("org_a", "nod_a", b), func() error { _, err := p.HandleSync(t.Context(), "org_a", b); return err }()} {
+			if fault.KindOf(err) == fault.Internal && err != nil {
+				t.Errorf("%q is our fault: %v", b, err)
+			}
+		}
+	})
+}
