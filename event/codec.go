@@ -5,61 +5,61 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 
 	"noroshi/fault"
 )
 
-// Limits of one event on the wire.
-const (
-	MaxLine     = 64 << 10 // bytes of one JSON line
-	maxDepth    = 16
-	maxUnmapped = 100
-)
-
 // AppendJSON appends the event as one line of JSON, without the line break.
+// What it writes, DecodeJSON reads: an event that the other side would refuse
+// is refused here, where it can still be counted beside its cause.
 func AppendJSON(dst []byte, e *Event) ([]byte, error) {
-	b, err := json.Marshal(e)
-	if err != nil {
-		return dst, fault.Wrap("event.encode", err)
+	const op = "event.encode"
+	w := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // A line is no HTML, and shells are full of < and &.
+	if err := enc.Encode(e); err != nil {
+		return dst, fault.Wrap(op, err)
 	}
-	if len(b) > MaxLine {
-		return dst, fault.New(fault.TooLarge, "event.encode", "the event is %d bytes; at most %d are allowed", len(b), MaxLine)
+	out := bytes.TrimSuffix(w.Bytes(), []byte{'\n'})
+	if _, err := checkForm(op, out[len(dst):]); err != nil {
+		return dst, err
 	}
-	return append(dst, b...), nil
+	return out, nil
 }
 
-// DecodeJSON reads one line. An attribute that the model does not have is an
-// error that names it, so that nothing a source says is dropped in silence; the
-// caller quarantines the line.
+// DecodeJSON reads one line. Nothing that a source says is dropped in silence:
+// an attribute that the model does not have, or that is there twice, is an
+// error that names it, and the caller quarantines the line.
 func DecodeJSON(line []byte) (*Event, error) {
 	const op = "event.decode"
-	if len(line) > MaxLine {
-		return nil, fault.New(fault.TooLarge, op, "the event is %d bytes; at most %d are allowed", len(line), MaxLine)
-	}
-	if depth(line) > maxDepth {
-		return nil, fault.New(fault.Invalid, op, "the event is nested deeper than %d", maxDepth)
+	unmapped, err := checkForm(op, line)
+	if err != nil {
+		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
 	e := new(Event)
 	if err := d.Decode(e); err != nil {
-		return nil, refusal(err)
+		return nil, refusal(op, err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, fault.New(fault.Invalid, op, "there is more than one JSON value on the line").At("byte %d", d.InputOffset())
 	}
-	if len(e.Unmapped) > maxUnmapped {
-		return nil, fault.New(fault.TooLarge, op, "there are %d entries; at most %d are allowed", len(e.Unmapped), maxUnmapped).At("unmapped")
+	if len(e.Unmapped) != unmapped {
+		return nil, fault.New(fault.Invalid, op, "two of its names are the same once their escapes are read").At("unmapped")
 	}
 	return e, nil
 }
 
 // refusal says for a person what encoding/json found.
-func refusal(err error) error {
+func refusal(op string, err error) error {
 	var typ *json.UnmarshalTypeError
 	var syn *json.SyntaxError
-	f := fault.As(fault.Invalid, "event.decode", err, "not an OCSF event: %s", err.Error())
+	f := fault.As(fault.Invalid, op, err, "not an OCSF event: %s", err.Error())
 	switch {
+	case errors.As(err, &typ) && typ.Field == "":
+		f.Public = "a " + typ.Value + " stands where an event should"
 	case errors.As(err, &typ):
 		f.Public = "a " + typ.Value + " stands where OCSF has another type"
 		return f.At("%s", typ.Field)
@@ -67,31 +67,10 @@ func refusal(err error) error {
 		f.Public = "not JSON: " + syn.Error()
 		return f.At("byte %d", syn.Offset)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		f.Public = "the JSON ends too early"
+		f.Public = "not JSON: it ends too early"
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		f.Public = "the attribute " + name + " is not in the model"
 	}
 	return f
-}
-
-// depth counts how deep brackets nest, outside strings, so that a hostile line
-// is refused before it is parsed.
-func depth(b []byte) int {
-	var now, most int
-	var in, esc bool
-	for _, c := range b {
-		switch {
-		case esc:
-			esc = false
-		case in && c == '\\':
-			esc = true
-		case c == '"':
-			in = !in
-		case in:
-		case c == '{' || c == '[':
-			now++
-			most = max(most, now)
-		case c == '}' || c == ']':
-			now--
-		}
-	}
-	return most
 }

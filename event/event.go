@@ -112,10 +112,15 @@ type Metadata struct {
 
 // Product is OCSF product.
 type Product struct {
-	Name       string `json:"name"`
-	VendorName string `json:"vendor_name"`
-	Version    string `json:"version,omitempty"`
-	Feature    string `json:"feature,omitempty"`
+	Name       string  `json:"name"`
+	VendorName string  `json:"vendor_name"`
+	Version    string  `json:"version,omitempty"`
+	Feature    Feature `json:"feature,omitzero"`
+}
+
+// Feature is OCSF feature: which part of the product.
+type Feature struct {
+	Name string `json:"name"`
 }
 
 // Reporter is OCSF reporter: the node that sent the event.

@@ -149,7 +149,7 @@ func (f flattener) metadata(m *Metadata) {
 	f.str("metadata.product.name", m.Product.Name)
 	f.str("metadata.product.vendor_name", m.Product.VendorName)
 	f.str("metadata.product.version", m.Product.Version)
-	f.str("metadata.product.feature", m.Product.Feature)
+	f.str("metadata.product.feature.name", m.Product.Feature.Name)
 	f.list("metadata.profiles", len(m.Profiles), func(i int) string { return m.Profiles[i] })
 	f.list("metadata.labels", len(m.Labels), func(i int) string { return m.Labels[i] })
 	f.num("metadata.logged_time", m.LoggedTime)

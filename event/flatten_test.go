@@ -18,7 +18,7 @@ func whole() *Event {
 	}
 	e := &Event{ClassUID: ProcessActivity, ActivityID: ProcessLaunch, Time: 1700000000000,
 		Metadata: Metadata{UID: "nod_a.0", Tenant: "org_a", Reporter: Reporter{UID: "nod_a", Hostname: "h"}, Provider: TierEBPF,
-			Product: Product{"n", "v", "1", "f"}, Profiles: []string{"host", "security_control"}, Labels: []string{"realm:exercise"}, LoggedTime: 13},
+			Product: Product{"n", "v", "1", Feature{"f"}}, Profiles: []string{"host", "security_control"}, Labels: []string{"realm:exercise"}, LoggedTime: 13},
 		Device: &Device{Hostname: "h", UID: "u", IP: "192.0.2.9", TypeID: 2, OS: &OS{"Debian", 200}},
 		Actor:  &Actor{Process: p("bash"), User: &User{Name: "root"}}, Process: p("curl"), ExitCode: &zero,
 		SrcEndpoint: &Endpoint{IP: "192.0.2.1", Port: 1}, DstEndpoint: &Endpoint{IP: "198.51.100.7", Port: 443, Hostname: "example.test"},

@@ -58,7 +58,7 @@ type Config struct {
 	Org      ident.ID
 	Node     ident.ID
 	Hostname string
-	Product  string // which eye: metadata.product.feature
+	Product  string // which eye: metadata.product.feature.name
 	Version  string
 }
 
@@ -236,7 +236,7 @@ func (s *Spool) stamp(e *event.Event) ([]byte, error) {
 	m.UID = string(s.cfg.Node) + "." + strconv.FormatUint(s.next, 36)
 	m.Tenant = s.cfg.Org
 	m.Reporter = event.Reporter{UID: s.cfg.Node, Hostname: s.cfg.Hostname}
-	m.Product = event.Product{Name: "Noroshi", VendorName: "Noroshi", Version: s.cfg.Version, Feature: s.cfg.Product}
+	m.Product = event.Product{Name: "Noroshi", VendorName: "Noroshi", Version: s.cfg.Version, Feature: event.Feature{Name: s.cfg.Product}}
 	m.LoggedTime = s.deps.Now().UnixMilli()
 	var err error
 	s.buf, err = event.AppendJSON(s.buf[:0], e)

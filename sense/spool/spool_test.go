@@ -195,7 +195,7 @@ func TestStampSaysWhereTheEventComesFrom(t *testing.T) {
 	}
 	m := e.Metadata
 	if m.UID != "nod_a."+strconv.FormatUint(m.Sequence, 36) || m.Tenant != "org_a" || m.Reporter.UID != "nod_a" || m.Reporter.Hostname != "host" ||
-		m.Product.Feature != "resolver" || m.Version != event.Version || m.Provider != event.TierResolver || len(m.Labels) != 1 || m.LoggedTime == 0 {
+		m.Product.Feature.Name != "resolver" || m.Version != event.Version || m.Provider != event.TierResolver || len(m.Labels) != 1 || m.LoggedTime == 0 {
 		t.Errorf("metadata %+v", m)
 	}
 	if err := e.Validate(); err != nil {
