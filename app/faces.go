@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"time"
 
 	"noroshi/access"
@@ -22,9 +23,12 @@ import (
 	"noroshi/web"
 )
 
-// SocketName is the file in the data folder through which the operator on the
+// socketName is the file in the data folder through which the operator on the
 // machine speaks to the platform. Whoever can open it is the administrator.
-const SocketName = "admin.sock"
+const socketName = "admin.sock"
+
+// Socket is where the operator's socket of a data folder is.
+func Socket(dataDir string) string { return filepath.Join(dataDir, socketName) }
 
 // faces opens the console, the API and the operator's socket.
 func (h *hub) faces(context.Context) error {
@@ -57,7 +61,7 @@ func (h *hub) faces(context.Context) error {
 
 // socket serves the same operations to the operator.
 func (h *hub) socket() error {
-	name := h.dir(SocketName)
+	name := Socket(h.cfg.DataDir)
 	_ = os.Remove(name) // One that a killed process left behind.
 	l, err := net.Listen("unix", name)
 	if err != nil {

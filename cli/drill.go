@@ -11,6 +11,7 @@ import (
 	"sort"
 	"time"
 
+	"noroshi/api/operator"
 	"noroshi/app"
 	"noroshi/config"
 	"noroshi/drill"
@@ -51,7 +52,7 @@ func runDrill(ctx context.Context, env *environment, args []string) error {
 	}
 	var all []drill.Result
 	for range *repeat {
-		res, err := drill.Run(ctx, drill.Config{Org: *slug, Keep: *keep, Out: out}, dial(cfg.DataDir))
+		res, err := drill.Run(ctx, drill.Config{Org: *slug, Keep: *keep, Out: out}, operator.Dial(app.Socket(cfg.DataDir)))
 		if *asJSON && *repeat == 1 {
 			if jerr := json.NewEncoder(env.out).Encode(res); jerr != nil {
 				return errors.Join(err, jerr)

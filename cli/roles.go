@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"noroshi/api"
+	"noroshi/api/operator"
 	"noroshi/app"
 	"noroshi/config"
 	"noroshi/fault"
@@ -111,7 +112,7 @@ func enrol(ctx context.Context, env *environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	c := dial(cfg.DataDir)
+	c := operator.Dial(app.Socket(cfg.DataDir))
 	var orgs api.Items[org.Organisation]
 	if err := c.Get(ctx, "/api/v1/organisations", &orgs); err != nil {
 		return err
@@ -142,7 +143,7 @@ func link(ctx context.Context, env *environment, args []string) error {
 		return err
 	}
 	var out struct{ Link string }
-	if err := dial(cfg.DataDir).Post(ctx, "/link", nil, &out); err != nil {
+	if err := operator.Dial(app.Socket(cfg.DataDir)).Post(ctx, "/link", nil, &out); err != nil {
 		return err
 	}
 	fmt.Fprintln(env.out, out.Link)

@@ -53,7 +53,7 @@ var layer = map[string]int{
 	"config": 1, "bus": 1, "access": 1, "ledger": 1, "identity": 1, "eventstore": 1, "content": 1, "web": 1,
 	"sense": 2, "analyse": 2, "intel": 2, "share": 2,
 	"api": 3, "console": 3, "drill": 3,
-	"app": 4, "internal": 5, "cli": 6, "cmd": 7,
+	"app": 4, "internal": 5, "bench": 5, "cli": 6, "cmd": 7,
 }
 
 var stages = []string{"sense", "analyse", "intel", "share"}

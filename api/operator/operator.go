@@ -1,4 +1,8 @@
-package cli
+// Package operator asks a platform that runs on this machine, through the
+// operator's socket in its data folder. Whoever may open the socket is the
+// administrator. The command line and the benchmarks use it; it knows the shapes
+// of no operation.
+package operator
 
 import (
 	"bytes"
@@ -7,42 +11,40 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"time"
 
-	"noroshi/app"
 	"noroshi/fault"
 )
 
-// remote asks the platform that runs on this machine, through its socket.
-type remote struct{ client *http.Client }
+// Client asks one platform.
+type Client struct{ client *http.Client }
 
-func dial(dataDir string) remote {
-	socket := filepath.Join(dataDir, app.SocketName)
-	return remote{&http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+// Dial names the socket; it is opened by each question.
+func Dial(socket string) Client {
+	return Client{&http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 			if err != nil {
-				return nil, fault.As(fault.Unavailable, "cli.dial", err, "no platform runs here: %s does not answer; start one with 'noroshi up', or say --data", socket)
+				return nil, fault.As(fault.Unavailable, "operator.dial", err, "no platform runs here: %s does not answer; start one with 'noroshi up', or say --data", socket)
 			}
 			return c, nil
 		}}}}
 }
 
-// Get and Post ask one operation.
-func (r remote) Get(ctx context.Context, path string, out any) error {
+// Get asks one operation that changes nothing.
+func (r Client) Get(ctx context.Context, path string, out any) error {
 	return r.do(ctx, http.MethodGet, path, nil, out)
 }
 
-// Post sends in and reads out.
-func (r remote) Post(ctx context.Context, path string, in, out any) error {
+// Post sends in and reads out; both may be nil.
+func (r Client) Post(ctx context.Context, path string, in, out any) error {
 	return r.do(ctx, http.MethodPost, path, in, out)
 }
 
 const maxAnswer = 64 << 20
 
-func (r remote) do(ctx context.Context, method, path string, in, out any) error {
-	const op = "cli.ask"
+func (r Client) do(ctx context.Context, method, path string, in, out any) error {
+	const op = "operator.ask"
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
