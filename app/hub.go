@@ -61,6 +61,7 @@ type hub struct {
 	pdns       *pdns.Store
 	match      *match.Set
 	findings   *analyse.Analyser
+	receiver   *bus.Receiver
 	ingest     *ingest.Ingest
 	hunter     *hunt.Hunter
 	hunts      chan indicator.Indicator
@@ -145,7 +146,7 @@ func (h *hub) transport(ctx context.Context) error {
 		return err
 	}
 	h.run.cleanup("bus", func() error { h.server.Close(); return nil })
-	if h.line, err = h.server.Hub(ctx); err != nil {
+	if h.line, err = h.server.Hub(ctx, bus.Single(int64(h.cfg.Hub.BusMiB)<<20)); err != nil {
 		return err
 	}
 	h.run.cleanup("line", func() error { h.line.Close(); return nil })
@@ -236,7 +237,7 @@ func (h *hub) edges() []push.Edge {
 }
 
 func (h *hub) store(context.Context) error {
-	h.pdns = pdns.New(h.db)
+	h.pdns = pdns.New(h.db, "")
 	s, err := victorialogs.Open(victorialogs.Config{Dir: h.dir("events"), MemoryMiB: h.cfg.Hub.EventsMiB, Retention: time.Duration(h.cfg.Hub.RetentionDays) * 24 * time.Hour}, h.log)
 	if err != nil {
 		return err

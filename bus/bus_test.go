@@ -91,10 +91,38 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.server.Close)
-	if r.hub, err = r.server.Hub(t.Context()); err != nil {
+	if r.hub, err = r.server.Hub(t.Context(), bus.Single(64<<20)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.hub.Close)
+	receive(t, r.hub, bus.DefaultQuota)
+	return r
+}
+
+// receive lets a hub take batches until the test ends.
+func receive(t *testing.T, h *bus.Hub, q bus.Quota) *bus.Receiver {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	r := h.NewReceiver(bus.ReceiverConfig{Quota: q, Log: slog.New(slog.DiscardHandler)})
+	go func() { done <- r.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// read begins to read everything, as the one reader.
+func read(t *testing.T, h *bus.Hub) *bus.Reader {
+	t.Helper()
+	r, err := h.Read(t.Context(), bus.ReaderHub, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Stop)
 	return r
 }
 
@@ -115,11 +143,7 @@ func (r *rig) dial(t *testing.T, name string) *bus.Client {
 
 func TestBatchReachesTheHubOnceAndIsAcknowledged(t *testing.T) {
 	r := newRig(t)
-	pull, err := r.hub.Observations(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pull.Stop()
+	in := read(t, r.hub)
 	a := r.dial(t, "a1")
 	for _, id := range []string{"one", "one", "two"} { // the second is a repetition
 		if err := a.Publish(t.Context(), id, []byte(id)); err != nil {
@@ -127,16 +151,25 @@ func TestBatchReachesTheHubOnceAndIsAcknowledged(t *testing.T) {
 		}
 	}
 	for i, want := range []string{"one", "two"} {
-		m, err := pull.Next(t.Context())
+		m, err := in.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if string(m.Data) != want || m.From.ID != "nod_a1" || m.From.Org != "org_a" || m.Seq != uint64(i+1) {
-			t.Errorf("message %d is %q from %v with sequence %d", i, m.Data, m.From, m.Seq)
+		if b := m.Batches; len(b) != 1 || string(b[0].Data) != want || b[0].From.ID != "nod_a1" || b[0].From.Org != "org_a" || m.Seq != uint64(i+1) || m.Again {
+			t.Errorf("message %d is %+v", i, m)
 		}
-		if err := m.Ack(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	}
+	// What was done with is forgotten, what was not comes again.
+	if err := in.Done(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	in.Stop()
+	m, err := read(t, r.hub).Next(t.Context())
+	if err != nil || m.Seq != 2 || !m.Again {
+		t.Errorf("after the first was done with comes %+v, %v", m, err)
+	}
+	if n, _, err := r.hub.Backlog(t.Context()); err != nil || n != 1 {
+		t.Errorf("%d bundles are kept, %v", n, err)
 	}
 }
 
@@ -212,7 +245,7 @@ func TestNodeCannotSpeakAsAnotherNorReachInside(t *testing.T) {
 	r := newRig(t)
 	denied := make(chan error, 32)
 	nc := r.raw(t, "a1", nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
-	publish := []string{"obs.org_a.nod_a2", "obs.org_b.nod_b1", "ack.org_b.nod_b1", "feed.real.all", "stage.finding", "live.finding", "$JS.API.STREAM.PURGE.OBS", "$SYS.REQ.SERVER.PING"}
+	publish := []string{"obs.org_a.nod_a2", "obs.org_b.nod_b1", "bundle.0", "judged.0", "ack.org_b.nod_b1", "feed.real.all", "stage.finding", "live.finding", "$JS.API.STREAM.PURGE.BUNDLES", "$SYS.REQ.SERVER.PING"}
 	for _, s := range publish {
 		if err := nc.Publish(s, []byte("{}")); err != nil {
 			t.Fatal(err)
@@ -241,11 +274,7 @@ func TestNodeCannotSpeakAsAnotherNorReachInside(t *testing.T) {
 
 func TestReplySubjectCannotMakeTheHubSpeakInside(t *testing.T) {
 	r := newRig(t)
-	pull, err := r.hub.Observations(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pull.Stop()
+	in := read(t, r.hub)
 	stage, err := r.hub.Stage(t.Context(), "finding")
 	if err != nil {
 		t.Fatal(err)
@@ -254,13 +283,11 @@ func TestReplySubjectCannotMakeTheHubSpeakInside(t *testing.T) {
 	nc := r.raw(t, "a1")
 	// The acknowledgement of this batch would be a message of the stage, were
 	// replies not confined to the node's own account.
-	for _, reply := range []string{"stage.finding", "$JS.API.STREAM.PURGE.OBS"} {
+	for _, reply := range []string{"stage.finding", "$JS.API.STREAM.PURGE.BUNDLES"} {
 		if err := nc.PublishRequest("obs.org_a.nod_a1", reply, []byte(reply)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	for range 2 {
-		if _, err := pull.Next(t.Context()); err != nil {
+		if _, err := in.Next(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
