@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"noroshi/fault"
@@ -60,7 +61,11 @@ func (h *Hub) open(ctx context.Context) error {
 		// when the disk's share is used up: nothing is discarded.
 		c.Retention, c.Discard, c.Storage, c.Replicas = jetstream.LimitsPolicy, jetstream.DiscardNew, jetstream.FileStorage, h.layout.Replicas
 		c.Duplicates = 2 * time.Minute
-		if _, err := h.js.CreateOrUpdateStream(ctx, c); err != nil {
+		err := patiently(ctx, func(ctx context.Context) (err error) {
+			_, err = h.js.CreateOrUpdateStream(ctx, c)
+			return err
+		})
+		if err != nil {
 			return fault.As(fault.Unavailable, op, err, "the stream %s cannot be opened", c.Name)
 		}
 	}
@@ -70,10 +75,35 @@ func (h *Hub) open(ctx context.Context) error {
 	}
 	h.bundles = s
 	h.epoch = strconv.FormatInt(s.CachedInfo().Created.UnixNano(), 36)
-	if h.state, err = h.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: stateBucket, Storage: jetstream.FileStorage, Replicas: h.layout.Replicas}); err != nil {
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		h.state, err = h.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: stateBucket, Storage: jetstream.FileStorage, Replicas: h.layout.Replicas})
+		return err
+	})
+	if err != nil {
 		return fault.As(fault.Unavailable, op, err, "the hubs' state cannot be opened")
 	}
 	return h.adopt(ctx)
+}
+
+// patiently asks again while nobody answers: a cluster without a leader is
+// silent, and one whose streams are electing refuses.
+func patiently(ctx context.Context, ask func(ctx context.Context) error) error {
+	for {
+		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
+		err := ask(soon)
+		cancel()
+		var api *jetstream.APIError
+		again := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
+			errors.As(err, &api) && api.Code == 503
+		if !again || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // adopt moves the batches that an earlier version left into bundles.
