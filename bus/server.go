@@ -152,20 +152,20 @@ func (s *Server) Check(c server.ClientAuthentication) bool {
 		s.deps.Log.Error("account", "org", node.Org, "err", err)
 		return false
 	}
-	c.RegisterUser(&server.User{Username: string(node.ID), Account: acc, ConnectionDeadline: until, Permissions: s.permissions(node)})
+	publish, subscribe := permissions(node, s.deps.Feeds)
+	c.RegisterUser(&server.User{Username: string(node.ID), Account: acc, ConnectionDeadline: until, Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: subscribe}}})
 	s.remember(node.ID, c.GetID())
 	return true
 }
 
-func (s *Server) permissions(n Node) *server.Permissions {
-	sub := []string{inboxPrefix + string(n.ID) + ".>"}
-	for _, f := range s.deps.Feeds(n.Org) {
-		sub = append(sub, "feed."+f)
+// permissions are the subjects that a node may publish to and read.
+func permissions(n Node, feeds func(ident.ID) []string) (publish, subscribe []string) {
+	subscribe = []string{inboxPrefix + string(n.ID) + ".>"}
+	for _, f := range feeds(n.Org) {
+		subscribe = append(subscribe, "feed."+f)
 	}
-	return &server.Permissions{
-		Publish:   &server.SubjectPermission{Allow: []string{n.subject("obs"), n.subject("ack"), n.subject("sync"), n.subject("status")}},
-		Subscribe: &server.SubjectPermission{Allow: sub},
-	}
+	return []string{n.subject("obs"), n.subject("ack"), n.subject("sync"), n.subject("status")}, subscribe
 }
 
 // account returns the organisation's account, made and joined to the hub's when

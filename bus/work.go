@@ -77,7 +77,7 @@ func (h *Hub) NewWork(id string, tasks []Task, log *slog.Logger) *Work {
 
 // Run shares work until ctx ends, then gives everything back.
 func (w *Work) Run(ctx context.Context) error {
-	watch, err := w.hub.state.WatchAll(ctx)
+	watch, err := w.hub.state.WatchFiltered(ctx, []string{"hub.*", "lease.>"})
 	if err != nil {
 		return fault.Wrap("bus.work", err)
 	}
