@@ -12,6 +12,7 @@ import (
 
 	"noroshi/access"
 	"noroshi/eventstore"
+	"noroshi/eventstore/logsql"
 	"noroshi/fault"
 )
 
@@ -35,7 +36,7 @@ func (s *Store) prepare(sc access.Scope, q eventstore.Query, filterOnly bool) (a
 		p.DropAllPipes()
 	}
 	a.text, a.ids = p.String(), tenants(sc.Tenants()...)
-	a.from, a.to = a.now.Add(-s.cfg.Retention-24*time.Hour), a.now.Add(ahead+time.Hour)
+	a.from, a.to = a.now.Add(-s.cfg.Retention-24*time.Hour), a.now.Add(logsql.Ahead+time.Hour)
 	if q.From.After(a.from) {
 		a.from = q.From
 	}

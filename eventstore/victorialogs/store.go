@@ -36,7 +36,6 @@ const (
 	// future retention: a machine that starts with its clock at 1970 would lose
 	// everything. So the engine is given a century, and Append keeps the bound.
 	century = 100 * 365 * 24 * time.Hour
-	ahead   = 24 * time.Hour
 )
 
 // Store is the open store.
