@@ -115,5 +115,11 @@ type Store interface {
 	Close() error
 }
 
+// Lost is what a Sync returns, with more words, when rows that were stored are
+// gone, because a store on another machine crashed. Whoever feeds it begins again
+// at what it last acknowledged, and asks Known, as after a restart of its own;
+// until the rows are back every Sync returns it.
+var Lost = fault.New(fault.Unavailable, "eventstore", "events that were stored are gone")
+
 // Closed is what every method of a closed store returns.
 var Closed = fault.New(fault.Unavailable, "eventstore", "the event store is closed")

@@ -21,12 +21,13 @@ func (s *Reader) Known(ctx context.Context, tenant uint32, uids []string, from, 
 		for i, u := range part {
 			list[i] = quote(u)
 		}
-		p, err := parse(`"metadata.uid":in(`+strings.Join(list, ",")+`) | uniq by ("metadata.uid")`, time.Now())
+		now := time.Now()
+		p, err := parse(`* | uniq by ("metadata.uid")`, now)
 		if err != nil {
 			return nil, fault.Wrap("logsql.known", err)
 		}
 		p.AddTimeFilter(from.UnixNano(), to.UnixNano())
-		rows, err := s.run(ctx, []uint32{tenant}, p, len(part))
+		rows, err := s.run(ctx, Question{Tenants: []uint32{tenant}, Query: p, Also: `"metadata.uid":in(` + strings.Join(list, ",") + `)`, At: now, Limit: len(part)})
 		if err != nil {
 			return nil, fault.Wrap("logsql.known", err)
 		}

@@ -16,9 +16,19 @@ import (
 	"noroshi/fault"
 )
 
-// Engine runs a query over the rows of some tenants and collects copies of what
-// it leaves, at most limit. What it returns is whole, or an error.
-type Engine func(ctx context.Context, tenants []uint32, q *logstorage.Query, limit int) ([]eventstore.Record, error)
+// Question is a query over the rows of some tenants, and of these over the ones
+// that Also lets through: a filter may be larger than a query's text may.
+type Question struct {
+	Tenants []uint32
+	Query   *logstorage.Query
+	Also    string // a filter, or ""
+	At      time.Time
+	Limit   int // rows of the answer
+}
+
+// Engine answers a question with copies of the rows that the query leaves. What
+// it returns is whole, or an error.
+type Engine func(ctx context.Context, q Question) ([]eventstore.Record, error)
 
 // Reader answers what readers ask of a store, by LogsQL. A driver embeds one.
 type Reader struct {
@@ -41,9 +51,14 @@ var (
 	errWide = errors.New("the answer is too large")
 )
 
-// TooWide is the cause with which an engine ends a query whose answer is larger
-// than MaxAnswer.
-func TooWide() error { return errWide }
+// TooWide is what an engine returns whose answer is larger than MaxAnswer.
+func TooWide() error {
+	return fault.As(fault.TooLarge, "logsql.query", errWide, "the answer is larger than %d MiB; ask for fewer rows, or for some fields only", eventstore.MaxAnswer>>20)
+}
+
+// Own are the columns of the engine, with its numbers of the organisations. No
+// reader gets them.
+var Own = []string{"_stream", "_stream_id"}
 
 // Ended says why a query was ended before its time, or nil when it was not.
 func Ended(ctx context.Context) error {
@@ -52,7 +67,7 @@ func Ended(ctx context.Context) error {
 	case errors.Is(cause, errSlow):
 		return fault.As(fault.Exhausted, op, cause, "the query took longer than %s; narrow the span of time or the filter", eventstore.Timeout)
 	case errors.Is(cause, errWide):
-		return fault.As(fault.TooLarge, op, cause, "the answer is larger than %d MiB; ask for fewer rows, or for some fields only", eventstore.MaxAnswer>>20)
+		return cause
 	case cause != nil:
 		return fault.As(fault.Unavailable, op, cause, "the query was given up")
 	}
@@ -116,6 +131,10 @@ func (a ask) bind(from, to time.Time, more string) (*logstorage.Query, error) {
 	return p, nil
 }
 
+func (a ask) question(q *logstorage.Query, limit int) Question {
+	return Question{Tenants: a.ids, Query: q, At: a.now, Limit: limit}
+}
+
 // counted is a name that no field of an event has.
 const counted = "noroshi_count"
 
@@ -137,7 +156,7 @@ func (s *Reader) Search(ctx context.Context, sc access.Scope, q eventstore.Query
 		}
 		if !p.CanReturnLastNResults() {
 			p.AddPipeOffsetLimit(0, uint64(limit))
-			rows, err = s.run(ctx, a.ids, p, limit)
+			rows, err = s.run(ctx, a.question(p, limit))
 			return err
 		}
 		rows, err = s.timed(ctx, a, limit, q.Oldest)
@@ -175,7 +194,7 @@ func (s *Reader) timed(ctx context.Context, a ask, limit int, oldest bool) ([]ev
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.run(ctx, a.ids, p, limit)
+	rows, err := s.run(ctx, a.question(p, limit))
 	slices.SortStableFunc(rows, func(x, y eventstore.Record) int {
 		if oldest {
 			return x.Time.Compare(y.Time)
@@ -204,7 +223,7 @@ func (s *Reader) count(ctx context.Context, a ask, from, to time.Time) (int64, e
 	if err != nil {
 		return 0, err
 	}
-	rows, err := s.run(ctx, a.ids, p, 1)
+	rows, err := s.run(ctx, a.question(p, 1))
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
@@ -232,7 +251,7 @@ func (s *Reader) Histogram(ctx context.Context, sc access.Scope, q eventstore.Qu
 			return err
 		}
 		p.AddCountByTimePipe(int64(step), 0, nil)
-		rows, err := s.run(ctx, a.ids, p, eventstore.MaxSteps+2)
+		rows, err := s.run(ctx, a.question(p, eventstore.MaxSteps+2))
 		for _, r := range rows {
 			out = append(out, eventstore.Bucket{Start: r.Time, Count: number(r.Fields["hits"])})
 		}
@@ -271,7 +290,7 @@ func (s *Reader) values(ctx context.Context, sc access.Scope, q eventstore.Query
 		if err != nil {
 			return err
 		}
-		rows, err := s.run(ctx, a.ids, p, limit)
+		rows, err := s.run(ctx, a.question(p, limit))
 		for _, r := range rows {
 			if v := r.Fields[name]; v != "" && !strings.HasPrefix(v, "_stream") {
 				out = append(out, eventstore.ValueCount{Value: v, Count: number(r.Fields[hits])})

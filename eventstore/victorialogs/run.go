@@ -3,6 +3,7 @@ package victorialogs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,16 +15,22 @@ import (
 	"noroshi/fault"
 )
 
-// run executes a query and collects copies of its rows, at most limit. What it
-// returns is whole: the engine itself takes an interrupted query for a finished
-// one.
-func (s *Store) run(ctx context.Context, ids []uint32, q *logstorage.Query, limit int) (rows []eventstore.Record, err error) {
+// run answers a question with copies of the rows. What it returns is whole: the
+// engine itself takes an interrupted query for a finished one.
+func (s *Store) run(ctx context.Context, q logsql.Question) (rows []eventstore.Record, err error) {
 	const op = "victorialogs.query"
 	leave, err := s.enter()
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
+	if q.Also != "" {
+		also, err := logstorage.ParseFilter(q.Also)
+		if err != nil {
+			return nil, fault.Wrap(op, err)
+		}
+		q.Query.AddExtraFilters(also)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer func() {
@@ -31,9 +38,9 @@ func (s *Store) run(ctx context.Context, ids []uint32, q *logstorage.Query, limi
 			rows, err = nil, fault.As(fault.Invalid, op, fmt.Errorf("%v", r), "the query cannot be run")
 		}
 	}()
-	c := collector{limit: limit, stop: cancel}
+	c := collector{limit: q.Limit, stop: cancel}
 	var qs logstorage.QueryStats
-	err = s.storage.RunQuery(logstorage.NewQueryContext(ctx, &qs, tenants(ids...), q, false, nil), c.take)
+	err = s.storage.RunQuery(logstorage.NewQueryContext(ctx, &qs, tenants(q.Tenants...), q.Query, false, nil), c.take)
 	if ended := logsql.Ended(ctx); ended != nil {
 		return nil, ended
 	}
@@ -65,8 +72,8 @@ func (c *collector) take(_ uint, db *logstorage.DataBlock) {
 		rows[i].Fields = map[string]string{}
 	}
 	for _, col := range db.GetColumns(false) {
-		if col.Name == "_stream" || col.Name == "_stream_id" {
-			continue // The store's own, with its number of the organisation.
+		if slices.Contains(logsql.Own, col.Name) {
+			continue
 		}
 		name := strings.Clone(col.Name)
 		for i, v := range col.Values[:n] {
