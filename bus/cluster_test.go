@@ -3,11 +3,8 @@ package bus_test
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -23,9 +20,9 @@ type member struct {
 }
 
 // cluster starts the servers of three hubs, as app does, on free ports.
-func cluster(t *testing.T, layout bus.Layout) (*pki, []*member) {
+func cluster(t *testing.T, layout bus.Layout) (*rig, []*member) {
 	t.Helper()
-	p := newPKI(t)
+	p := &rig{pki: newPKI(t), cut: map[string]bool{}}
 	ports := make([]string, 3)
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -44,16 +41,8 @@ func cluster(t *testing.T, layout bus.Layout) (*pki, []*member) {
 				others = append(others, a)
 			}
 		}
-		own := []tls.Certificate{p.issue("hub")}
-		s, err := bus.NewServer(bus.ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", MaxBytes: layout.MaxBytes, Name: fmt.Sprint("hub", i),
-			TLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: own, ClientCAs: p.pool, ClientAuth: tls.RequireAndVerifyClientCert},
-			Cluster: &bus.Cluster{Listen: ports[i], Hubs: others,
-				TLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: own, RootCAs: p.pool, ClientCAs: p.pool, ClientAuth: tls.RequireAndVerifyClientCert}}},
-			bus.ServerDeps{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-				Admit: func(c *x509.Certificate) (bus.Node, time.Time, error) {
-					return nodes[c.Subject.CommonName], c.NotAfter, nil
-				},
-				Feeds: func(org ident.ID) []string { return []string{"real.all", "real." + string(org)} }})
+		s, err := bus.NewServer(bus.ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", MaxBytes: layout.MaxBytes, Name: fmt.Sprint("hub", i), TLS: p.mutual("hub"),
+			Cluster: &bus.Cluster{Listen: ports[i], Hubs: others, TLS: p.mutual("hub")}}, p.deps())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +69,7 @@ func cluster(t *testing.T, layout bus.Layout) (*pki, []*member) {
 	return p, all
 }
 
-func (m *member) dial(t *testing.T, p *pki, name string) *bus.Client {
+func (m *member) dial(t *testing.T, p *rig, name string) *bus.Client {
 	t.Helper()
 	c, err := bus.Dial(m.server.Addr(), nodes[name], &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: p.pool, Certificates: []tls.Certificate{p.issue(name)}})
 	if err != nil {
@@ -89,6 +78,20 @@ func (m *member) dial(t *testing.T, p *pki, name string) *bus.Client {
 	t.Cleanup(c.Close)
 	<-c.Changed()
 	return c
+}
+
+// joined is the bus of three hubs, where nodes and the hub are at different ones.
+func joined(t *testing.T) *rig {
+	layout := bus.Layout{Partitions: 1, Replicas: 3, MaxBytes: 64 << 20, Readers: []string{bus.ReaderHub}}
+	r, all := cluster(t, layout)
+	r.addr, r.hub = all[0].server.Addr(), all[1].hub
+	r.disconnect = func(id ident.ID) {
+		for _, m := range all {
+			m.server.Disconnect(id)
+		}
+	}
+	receive(t, all[2].hub, bus.DefaultQuota)
+	return r
 }
 
 var three = bus.Layout{Partitions: 2, Replicas: 3, MaxBytes: 64 << 20, Readers: []string{bus.ReaderJudge, bus.ReaderStore("a")}}

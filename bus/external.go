@@ -192,7 +192,8 @@ func (e *External) Disconnect(node ident.ID) {
 			continue
 		}
 		kick, _ := json.Marshal(map[string]uint64{"cid": id})
-		if err := e.sys.Publish("$SYS.REQ.SERVER."+part[1]+".KICK", kick); err != nil {
+		// The server acts only where it may answer; nobody waits for what it says.
+		if err := e.sys.PublishRequest("$SYS.REQ.SERVER."+part[1]+".KICK", nats.NewInbox(), kick); err != nil {
 			e.deps.Log.Error("a node that was cut off cannot be disconnected", "role", "hub", "node", node, "err", err)
 			continue
 		}
