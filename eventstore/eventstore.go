@@ -67,7 +67,7 @@ type ValueCount struct {
 type Stats struct {
 	Rows  uint64
 	Bytes uint64 // on disk; 0 where the engine does not tell
-	Full  bool // it takes no more rows, because the disk is nearly full
+	Full  bool   // it takes no more rows, because the disk is nearly full
 }
 
 // RefusedRow is a row that the store can never take.
