@@ -66,8 +66,8 @@ type ValueCount struct {
 // Stats is how full the store is.
 type Stats struct {
 	Rows  uint64
-	Bytes uint64
-	Full  bool // it takes no more rows, because the disk is nearly full
+	Bytes uint64 // on disk; 0 where the engine does not tell
+	Full  bool   // it takes no more rows, because the disk is nearly full
 }
 
 // RefusedRow is a row that the store can never take.

@@ -116,6 +116,7 @@ var (
 	quoted     = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 	pipeName   = regexp.MustCompile(`\|\s*([^\s|()"]*)`)
 	optionList = regexp.MustCompile(`(?i)\boptions\s*\(`)
+	lateFilter = regexp.MustCompile(`\|\s*(?:filter|where)\b|\bif\s*\(`)
 	uniqHits   = regexp.MustCompile(`^\|\s*uniq\b[^|]*\)\s*(?:with\s+)?hits\b`)
 )
 
@@ -126,6 +127,9 @@ func inspect(canonical string) error {
 	bare := quoted.ReplaceAllString(canonical, `""`)
 	if optionList.MatchString(bare) {
 		return fault.New(fault.Invalid, op, "options(...) are not for readers; put the word into quotes to search for it")
+	}
+	if streamsLate(bare) {
+		return fault.New(fault.Invalid, op, "a filter of streams, {...}, stands before the first pipe and in no if; name the field instead")
 	}
 	all := pipeName.FindAllStringSubmatchIndex(bare, -1)
 	if len(all) > eventstore.MaxPipes {
@@ -141,6 +145,34 @@ func inspect(canonical string) error {
 		}
 	}
 	return nil
+}
+
+// streamsLate tells whether a filter of streams stands where the stream's name,
+// which readers do not get, would be needed to apply it: after a pipe that changes
+// rows, or in an if. Before these, the index answers it, and the engine itself
+// moves it there when it can.
+func streamsLate(bare string) bool {
+	for _, at := range lateFilter.FindAllStringIndex(bare, -1) {
+		depth := strings.Count(bare[at[0]:at[1]], "(")
+	walk:
+		for _, c := range bare[at[1]:] {
+			switch c {
+			case '{':
+				return true
+			case '(':
+				depth++
+			case ')':
+				if depth--; depth <= 0 {
+					break walk
+				}
+			case '|':
+				if depth == 0 {
+					break walk
+				}
+			}
+		}
+	}
+	return false
 }
 
 // quote writes any text as one LogsQL token.

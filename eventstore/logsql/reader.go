@@ -56,6 +56,10 @@ func TooWide() error {
 	return fault.As(fault.TooLarge, "logsql.query", errWide, "the answer is larger than %d MiB; ask for fewer rows, or for some fields only", eventstore.MaxAnswer>>20)
 }
 
+// Hidden are the columns that no query can read: a stream's name holds what the
+// driver adds to rows.
+var Hidden = []string{"_stream"}
+
 // Own are the columns of the engine, with its numbers of the organisations. No
 // reader gets them.
 var Own = []string{"_stream", "_stream_id"}

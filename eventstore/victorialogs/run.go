@@ -40,7 +40,7 @@ func (s *Store) run(ctx context.Context, q logsql.Question) (rows []eventstore.R
 	}()
 	c := collector{limit: q.Limit, stop: cancel}
 	var qs logstorage.QueryStats
-	err = s.storage.RunQuery(logstorage.NewQueryContext(ctx, &qs, tenants(q.Tenants...), q.Query, false, nil), c.take)
+	err = s.storage.RunQuery(logstorage.NewQueryContext(ctx, &qs, tenants(q.Tenants...), q.Query, false, logsql.Hidden), c.take)
 	if ended := logsql.Ended(ctx); ended != nil {
 		return nil, ended
 	}

@@ -12,13 +12,9 @@ import (
 	"noroshi/fault"
 )
 
-// The fields that the driver keeps in each row beside the event's own.
-const (
-	orgField = "org" // the number of the organisation
-)
-
-// hidden are these, and the stream's name, in which they stand.
-const hidden = orgField + ",_stream"
+// orgField is what the driver keeps in each row beside the event's own fields:
+// the number of the organisation.
+const orgField = "org"
 
 // maxText is the length of a query that a server takes unless told otherwise
 // (-search.maxQueryLen). Filters beside the query have no such bound.
@@ -30,8 +26,8 @@ type query struct {
 	at     time.Time // what "now" means in it
 	also   string    // a filter
 	scope  string    // a filter that the server adds to all subqueries as well
-	hidden string
-	limit  int // rows of the answer
+	reader bool      // who asks gets nothing that is hidden
+	limit  int       // rows of the answer
 }
 
 // run answers a reader's question.
@@ -44,7 +40,7 @@ func (s *Store) run(ctx context.Context, q logsql.Question) ([]eventstore.Record
 	if len(q.Tenants) == 0 {
 		return nil, nil // An empty filter would let everything through.
 	}
-	return s.ask(ctx, query{text: q.Query.String(), at: q.At, also: q.Also, scope: scope(q.Tenants), hidden: hidden, limit: q.Limit})
+	return s.ask(ctx, query{text: q.Query.String(), at: q.At, also: q.Also, scope: scope(q.Tenants), reader: true, limit: q.Limit})
 }
 
 // scope is the filter of the streams of some organisations.
@@ -75,10 +71,13 @@ func (s *Store) ask(ctx context.Context, q query) ([]eventstore.Record, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	form := url.Values{"query": {q.text}, "time": {stamp(q.at)}, "allow_partial_response": {"0"}}
-	for name, v := range map[string]string{"extra_filters": q.also, "extra_stream_filters": q.scope, "hidden_fields_filters": q.hidden} {
+	for name, v := range map[string]string{"extra_filters": q.also, "extra_stream_filters": q.scope} {
 		if v != "" {
 			form.Set(name, v)
 		}
+	}
+	if q.reader {
+		form.Set("hidden_fields_filters", strings.Join(append([]string{orgField}, logsql.Hidden...), ","))
 	}
 	body, err := s.send(ctx, op, request{url: s.cfg.Select + "/select/logsql/query", form: form})
 	if err != nil {
