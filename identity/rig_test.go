@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +38,20 @@ func (c *clock) add(d time.Duration) {
 	c.mu.Unlock()
 }
 
+// journal is a log that is read while it is written.
+type journal struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.Write(p)
+}
+
+func (j *journal) String() string { j.mu.Lock(); defer j.mu.Unlock(); return j.b.String() }
+
 // rig is a hub with a real enrolment listener on loopback, and organisations b
 // below a.
 type rig struct {
@@ -47,6 +62,8 @@ type rig struct {
 	nodes *identity.Nodes
 	hub   identity.Hub
 	all   access.Scope
+	dir   string // of the authority
+	log   journal
 	a, b  org.Organisation
 }
 
@@ -55,7 +72,8 @@ func newRig(t *testing.T, db *ledger.DB) *rig {
 	r := &rig{clock: &clock{t: time.Now()}}
 	r.deps = identity.Deps{DB: db, Now: r.now, Ident: ident.Maker{Now: r.now, Rand: ident.System().Rand}}
 	var err error
-	r.ca, err = identity.OpenCA(t.TempDir(), r.now)
+	r.dir = t.TempDir()
+	r.ca, err = identity.OpenCA(r.dir, r.now)
 	must(t, err)
 	r.orgs, err = identity.OpenOrganisations(t.Context(), r.deps)
 	must(t, err)
@@ -64,14 +82,15 @@ func newRig(t *testing.T, db *ledger.DB) *rig {
 	r.b, err = r.orgs.Put(t.Context(), "hub:test", org.Organisation{Slug: "b", Name: "B", NameJA: "乙", Parent: r.a.ID})
 	must(t, err)
 	r.all = access.Hub(r.orgs.Current(), "test")
-	cfg, err := r.ca.ServerTLS(nil)
+	cfg, err := r.ca.EnrolTLS(nil)
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	r.hub = identity.Hub{Enrol: l.Addr().String(), Bus: "127.0.0.1:1", Feeds: func(ident.ID) []string { return []string{"real.all"} }}
 	r.nodes, err = identity.OpenNodes(t.Context(), r.deps, r.ca, r.hub)
 	must(t, err)
-	s := &http.Server{Handler: identity.EnrolHandler(r.nodes, slog.New(slog.DiscardHandler)), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0), ReadHeaderTimeout: time.Minute}
+	log := slog.New(slog.NewTextHandler(&r.log, nil))
+	s := &http.Server{Handler: identity.EnrolHandler(r.nodes, log), ErrorLog: r.nodes.HandshakeLog(log), ReadHeaderTimeout: time.Minute}
 	go func() { _ = s.Serve(tls.NewListener(l, cfg)) }()
 	t.Cleanup(func() { _ = s.Close() })
 	return r
