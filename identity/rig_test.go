@@ -1,7 +1,12 @@
 package identity_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,6 +18,7 @@ import (
 	"noroshi/access"
 	"noroshi/ident"
 	"noroshi/identity"
+	"noroshi/identity/join"
 	"noroshi/ledger"
 	"noroshi/org"
 )
@@ -52,6 +58,10 @@ func (j *journal) Write(p []byte) (int, error) {
 
 func (j *journal) String() string { j.mu.Lock(); defer j.mu.Unlock(); return j.b.String() }
 
+// life is how long certificates of nodes last in these tests. The hub's clock is
+// moved within it, while the nodes' TLS keeps to the machine's.
+const life = time.Hour
+
 // rig is a hub with a real enrolment listener on loopback, and organisations b
 // below a.
 type rig struct {
@@ -86,7 +96,7 @@ func newRig(t *testing.T, db *ledger.DB) *rig {
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	r.hub = identity.Hub{Enrol: l.Addr().String(), Bus: "127.0.0.1:1", Feeds: func(ident.ID) []string { return []string{"real.all"} }}
+	r.hub = identity.Hub{Enrol: l.Addr().String(), Bus: "127.0.0.1:1", Feeds: func(ident.ID) []string { return []string{"real.all"} }, Life: life}
 	r.nodes, err = identity.OpenNodes(t.Context(), r.deps, r.ca, r.hub)
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(&r.log, nil))
@@ -104,6 +114,32 @@ func (r *rig) scope(t *testing.T, at ident.ID, role string, action access.Action
 	s, err := auth.Scope(access.Principal{ID: "psn_x", Roles: map[ident.ID][]string{at: {role}}}, r.orgs.Current(), action)
 	must(t, err)
 	return s
+}
+
+// another is a second hub of the platform on the same ledger.
+func (r *rig) another(t *testing.T) *identity.Nodes {
+	t.Helper()
+	n, err := identity.OpenNodes(t.Context(), r.deps, r.ca, r.hub)
+	must(t, err)
+	return n
+}
+
+// join lets a node join organisation a.
+func (r *rig) join(t *testing.T, name string) *join.Credentials {
+	t.Helper()
+	c, err := join.Join(t.Context(), r.token(t, r.a.ID), name, t.TempDir())
+	must(t, err)
+	return c
+}
+
+// csr is a request of a new key.
+func csr(t testing.TB) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	must(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
 }
 
 func (r *rig) token(t *testing.T, at ident.ID) string {
