@@ -150,7 +150,7 @@ func (h *hub) transport(ctx context.Context) error {
 		return err
 	}
 	h.run.cleanup("line", func() error { h.line.Close(); return nil })
-	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor})
+	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor, Life: h.cfg.Hub.NodeLife()})
 	if err != nil {
 		return err
 	}
@@ -159,6 +159,7 @@ func (h *hub) transport(ctx context.Context) error {
 		h.roll.Forget(id)
 		h.announce("node", id, nil)
 	}
+	nodes.OnRetire = h.server.Disconnect
 	h.admitting.Store(nodes)
 	h.nodes = nodes
 	h.push = push.New(push.Deps{DB: h.db, Wire: h.line, Key: h.ca.FeedKey(), Tree: h.orgs.Current, Edges: h.edges, Now: time.Now, Log: h.log})
@@ -168,12 +169,12 @@ func (h *hub) transport(ctx context.Context) error {
 
 // enrolment lets nodes join.
 func (h *hub) enrolment(l net.Listener) error {
-	cfg, err := h.ca.ServerTLS(h.hosts())
+	cfg, err := h.ca.EnrolTLS(h.hosts())
 	if err != nil {
 		return err
 	}
 	s := server(identity.EnrolHandler(h.nodes, h.log))
-	s.TLSConfig = cfg
+	s.TLSConfig, s.ErrorLog = cfg, h.nodes.HandshakeLog(h.log)
 	h.run.serve("enrolment", s, func() error { return s.ServeTLS(l, "", "") })
 	return nil
 }
