@@ -171,7 +171,7 @@ func (h *hub) hunt(ctx context.Context, ind indicator.Indicator) error {
 	if err != nil {
 		return err
 	}
-	n, err := h.findings.AddSightings(ctx, ind, seen)
+	n, err := h.findings.AddSightings(ctx, ind, seen[ind.ID])
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,10 @@ import (
 	"noroshi/fault"
 )
 
-// streamFields group rows on disk: rows of one class from one node are alike.
-var streamFields = []string{"class", "node"}
+// streamFields group rows on disk: rows of one class are alike. A block of rows
+// never holds two streams, so a stream for each node would make blocks of a few
+// rows, and each search would open hundreds of thousands of them.
+var streamFields = []string{"class"}
 
 func className(c event.Class) string {
 	switch c {
@@ -81,6 +83,9 @@ func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
 	add("class", className(e.ClassUID))
 	add("node", string(e.Metadata.Reporter.UID))
 	e.Flatten(add)
+	if words := appendWords(nil, e.Observables()); len(words) > 0 {
+		add(indexField, string(words))
+	}
 	return fields
 }
 

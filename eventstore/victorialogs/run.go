@@ -75,6 +75,12 @@ type collector struct {
 	bytes int
 }
 
+// own tells the fields that are the store's: the stream, with its number of the
+// organisation, and the index.
+func own(field string) bool {
+	return field == "_stream" || field == "_stream_id" || field == indexField
+}
+
 func (c *collector) take(_ uint, db *logstorage.DataBlock) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,8 +93,8 @@ func (c *collector) take(_ uint, db *logstorage.DataBlock) {
 		rows[i].Fields = map[string]string{}
 	}
 	for _, col := range db.GetColumns(false) {
-		if col.Name == "_stream" || col.Name == "_stream_id" {
-			continue // The store's own, with its number of the organisation.
+		if own(col.Name) {
+			continue
 		}
 		name := strings.Clone(col.Name)
 		for i, v := range col.Values[:n] {

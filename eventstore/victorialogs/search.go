@@ -25,7 +25,7 @@ type ask struct {
 
 // prepare checks a query and binds it to the scope and to what is kept. Without
 // tenants there is nothing to run.
-func (s *Store) prepare(sc access.Scope, q eventstore.Query, filterOnly bool) (a ask, err error) {
+func (s *Store) prepare(ctx context.Context, sc access.Scope, q eventstore.Query, filterOnly bool) (a ask, err error) {
 	a.now = time.Now()
 	p, err := guard(q.LogsQL, a.now)
 	if err != nil {
@@ -44,6 +44,9 @@ func (s *Store) prepare(sc access.Scope, q eventstore.Query, filterOnly bool) (a
 	}
 	if !a.from.Before(a.to) {
 		a.ids = nil // An empty span, or one that is not kept.
+	}
+	if len(q.Observables) > 0 && len(a.ids) > 0 {
+		return a, s.forReader(ctx, func(ctx context.Context) error { return s.restrict(ctx, &a, q.Observables) })
 	}
 	return a, nil
 }
@@ -64,7 +67,7 @@ const counted = "noroshi_count"
 
 // Search returns the rows of a query.
 func (s *Store) Search(ctx context.Context, sc access.Scope, q eventstore.Query) ([]eventstore.Record, error) {
-	a, err := s.prepare(sc, q, false)
+	a, err := s.prepare(ctx, sc, q, false)
 	if err != nil || len(a.ids) == 0 {
 		return nil, err
 	}
@@ -161,7 +164,7 @@ func number(s string) int64 {
 
 // Histogram counts the rows of the query's filter per step.
 func (s *Store) Histogram(ctx context.Context, sc access.Scope, q eventstore.Query, step time.Duration) ([]eventstore.Bucket, error) {
-	a, err := s.prepare(sc, q, true)
+	a, err := s.prepare(ctx, sc, q, true)
 	if err != nil || len(a.ids) == 0 {
 		return nil, err
 	}
@@ -204,7 +207,7 @@ func (s *Store) FieldValues(ctx context.Context, sc access.Scope, q eventstore.Q
 }
 
 func (s *Store) values(ctx context.Context, sc access.Scope, q eventstore.Query, more, name, hits string, limit int) ([]eventstore.ValueCount, error) {
-	a, err := s.prepare(sc, q, true)
+	a, err := s.prepare(ctx, sc, q, true)
 	if err != nil || len(a.ids) == 0 {
 		return nil, err
 	}
@@ -216,7 +219,7 @@ func (s *Store) values(ctx context.Context, sc access.Scope, q eventstore.Query,
 		}
 		rows, err := s.run(ctx, a.ids, p, limit)
 		for _, r := range rows {
-			if v := r.Fields[name]; v != "" && !strings.HasPrefix(v, "_stream") {
+			if v := r.Fields[name]; v != "" && !own(v) {
 				out = append(out, eventstore.ValueCount{Value: v, Count: number(r.Fields[hits])})
 			}
 		}
