@@ -64,9 +64,6 @@ func (h *Hunter) Hunt(ctx context.Context, s access.Scope, all ...indicator.Indi
 	if err := l.all(ctx); err != nil && !errors.Is(err, errEnough) {
 		return nil, fault.Wrap("hunt.sweep", err)
 	}
-	if err := l.evidence(ctx); err != nil {
-		return nil, fault.Wrap("hunt.evidence", err)
-	}
 	out := make(map[ident.ID][]analyse.Sighting, len(l.found))
 	for id, x := range l.found {
 		out[id] = x.list

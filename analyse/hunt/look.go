@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"noroshi/access"
@@ -28,7 +27,6 @@ type look struct {
 
 	found map[ident.ID]*sightings // by indicator
 	full  int                     // indicators of which no more is counted
-	first []shown                 // the events that become evidence
 }
 
 // sightings is what was found of one indicator.
@@ -40,33 +38,12 @@ type sightings struct {
 
 type place struct{ org, node ident.ID }
 
-// shown is an event that becomes evidence.
-type shown struct {
-	of      *sightings
-	n       int // in of.list
-	uid     string
-	at      time.Time
-	matched string
-}
-
 var errEnough = errors.New("enough sightings")
 
-// fields are what the matcher looks at and a sighting is made of.
-var fields = []string{"_time", "class", "metadata.tenant_uid", "metadata.reporter.uid", "metadata.reporter.hostname", "metadata.sequence", "metadata.uid",
-	"device.hostname", "query.hostname", "answers.rdata", "src_endpoint.ip", "src_endpoint.hostname", "dst_endpoint.ip", "dst_endpoint.hostname",
-	"process.pid", "process.cmd_line", "process.file.hashes.md5", "process.file.hashes.sha1", "process.file.hashes.sha256",
-	"actor.process.cmd_line", "actor.process.file.hashes.md5", "actor.process.file.hashes.sha1", "actor.process.file.hashes.sha256"}
-
-// needed asks for them, in the order in which they happened.
-var needed = `* | fields ` + quoteAll(fields) + ` | sort by (_time)`
-
-func quoteAll(names []string) string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = strconv.Quote(n)
-	}
-	return strings.Join(out, ", ")
-}
+// rows asks for whole events, of which the first become evidence. They come in
+// any order, and are put into theirs here: sorting them in the engine would read
+// all that it finds before the limit.
+var rows = "* | limit " + strconv.Itoa(eventstore.MaxLimit)
 
 // all looks at every row that the index finds. One query is enough for what is
 // rare. For the rest it asks how many there are and since when, and cuts the
@@ -122,7 +99,7 @@ func (l *look) sweep(ctx context.Context, from, to time.Time) error {
 // once looks at the rows of a span, unless these are more than an answer holds.
 // Of ten thousand events in one millisecond the rest is not counted.
 func (l *look) once(ctx context.Context, from, to time.Time) (done bool, err error) {
-	rows, err := l.store.Search(ctx, l.scope, eventstore.Query{LogsQL: needed, From: from, To: to, Observables: l.observables})
+	found, err := l.store.Search(ctx, l.scope, eventstore.Query{LogsQL: rows, From: from, To: to, Observables: l.observables})
 	last := to.Sub(from) < 2*time.Millisecond
 	if err != nil {
 		if k := fault.KindOf(err); !last && (k == fault.Exhausted || k == fault.TooLarge) {
@@ -130,14 +107,14 @@ func (l *look) once(ctx context.Context, from, to time.Time) (done bool, err err
 		}
 		return false, err
 	}
-	if len(rows) == eventstore.MaxLimit && !last {
+	if len(found) == eventstore.MaxLimit && !last {
 		return false, nil
 	}
 	// The engine leaves events of one millisecond in any order.
-	slices.SortStableFunc(rows, func(x, y eventstore.Record) int {
+	slices.SortFunc(found, func(x, y eventstore.Record) int {
 		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Fields["metadata.uid"], y.Fields["metadata.uid"]))
 	})
-	for _, r := range rows {
+	for _, r := range found {
 		if err := l.take(r); err != nil {
 			return false, err
 		}
@@ -169,8 +146,8 @@ func (l *look) take(r eventstore.Record) error {
 			x.list = append(x.list, analyse.Sighting{Org: p.org, Node: p.node, Device: device(r.Fields), First: r.Time})
 		}
 		s := &x.list[n]
-		if len(s.Seqs) < finding.MaxEvidence {
-			l.first = append(l.first, shown{x, n, r.Fields["metadata.uid"], r.Time, hit.Field + ": " + clip(hit.Value)})
+		if len(s.Evidence) < finding.MaxEvidence {
+			s.Evidence = append(s.Evidence, evidenceOf(r, hit.Field+": "+clip(hit.Value)))
 		}
 		s.Seqs, s.Last = append(s.Seqs, seq), r.Time
 		if x.count++; x.count == MaxSightings {

@@ -39,6 +39,14 @@ func (s *Set) Len() int {
 	return len(s.ids)
 }
 
+// Has tells whether an indicator is looked for.
+func (s *Set) Has(id ident.ID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, ok := s.ids[id]
+	return ok
+}
+
 // Put adds an indicator, or replaces the one with its id. One that is not
 // active is taken out.
 func (s *Set) Put(ind indicator.Indicator) {
