@@ -34,7 +34,7 @@ func (h *hub) flow(ctx context.Context) error {
 	h.run.background("certificates", h.overdue)
 	h.run.background("push", h.push.Run)
 	h.run.background("expiry", h.intel.Run)
-	h.run.background("look back", h.lookBack)
+	h.run.background("look back", h.back.run)
 	h.run.background("decide", func(ctx context.Context) error { return h.decide(ctx, found) })
 	h.run.background("ingest", h.ingest.Run)
 	h.run.background("receiver", h.receiver.Run) // Last, so that it stops first.
@@ -161,34 +161,4 @@ func (h *hub) consider(ctx context.Context, f finding.Finding) error {
 		return errors.Join(err, serr)
 	}
 	return err
-}
-
-// lookBack hunts for each new indicator in everything that is stored.
-func (h *hub) lookBack(ctx context.Context) error {
-	for {
-		var ind indicator.Indicator
-		select {
-		case <-ctx.Done():
-			return nil
-		case ind = <-h.hunts:
-		}
-		if err := h.hunt(ctx, ind); err != nil && ctx.Err() == nil {
-			h.log.Error("the look back failed", "role", "hub", "indicator", ind.ID, "err", err)
-		}
-	}
-}
-
-func (h *hub) hunt(ctx context.Context, ind indicator.Indicator) error {
-	if err := h.ingest.Settled(ctx); err != nil {
-		return err
-	}
-	seen, err := h.hunter.Hunt(ctx, access.Hub(h.orgs.Current(), "hunt"), ind)
-	if err != nil {
-		return err
-	}
-	n, err := h.findings.AddSightings(ctx, ind, seen)
-	if err != nil {
-		return err
-	}
-	return h.intel.AddSightings(ctx, ind.ID, n)
 }

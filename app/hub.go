@@ -63,9 +63,8 @@ type hub struct {
 	findings   *analyse.Analyser
 	receiver   *bus.Receiver
 	ingest     *ingest.Ingest
-	hunter     *hunt.Hunter
-	hunts      chan indicator.Indicator
 	intel      *intel.Intel
+	back       *lookBack
 	push       *push.Push
 	api        *api.API
 
@@ -76,7 +75,7 @@ type hub struct {
 // wireHub builds the hub in one straight line: what is made first is stopped
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
-	h := &hub{cfg: cfg, log: log, roll: rollcall.New(time.Now), match: match.New(), hunts: make(chan indicator.Indicator, 1024), run: newRunner()}
+	h := &hub{cfg: cfg, log: log, roll: rollcall.New(time.Now), match: match.New(), run: newRunner()}
 	for _, step := range []func(context.Context) error{h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
@@ -272,7 +271,6 @@ func (h *hub) analysis(ctx context.Context) error {
 		return err
 	}
 	h.findings.OnChange = func(f finding.Finding) { h.announce("finding", f.ID, h.visible(f.Org)) }
-	h.hunter = hunt.New(h.events)
 	return nil
 }
 
@@ -317,6 +315,8 @@ func (h *hub) intelligence(ctx context.Context) error {
 	for _, ind := range active {
 		h.match.Put(ind)
 	}
+	h.back = &lookBack{db: h.db, intel: h.intel, findings: h.findings, hunter: hunt.New(h.events), scope: func() access.Scope { return access.Hub(h.orgs.Current(), "hunt") },
+		matched: h.match.Has, settled: func(ctx context.Context) error { return h.ingest.Settled(ctx) }, log: h.log, wake: make(chan struct{}, 1)}
 	h.intel.OnChange = func(ind indicator.Indicator) {
 		// The matcher has it before the look back waits for what is on its way:
 		// no event falls between.
@@ -325,11 +325,7 @@ func (h *hub) intelligence(ctx context.Context) error {
 		if ind.State != indicator.Active {
 			return
 		}
-		select {
-		case h.hunts <- ind:
-		default:
-			h.log.Warn("the look back is behind; this indicator is not hunted", "role", "hub", "indicator", ind.ID)
-		}
+		h.back.look()
 	}
 	return nil
 }

@@ -10,8 +10,10 @@ import (
 	"noroshi/fault"
 )
 
-// StreamFields group rows on disk: rows of one class from one node are alike.
-var StreamFields = []string{"class", "node"}
+// StreamFields group rows on disk: rows of one class are alike. A block of rows
+// never holds two streams, so a stream for each node would make blocks of a few
+// rows, and each search would open hundreds of thousands of them.
+var StreamFields = []string{"class"}
 
 // Ahead is how far into the future an event's time may lie.
 const Ahead = 24 * time.Hour
@@ -34,6 +36,9 @@ func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
 	add("class", className(e.ClassUID))
 	add("node", string(e.Metadata.Reporter.UID))
 	e.Flatten(add)
+	if words := appendWords(nil, e.Observables()); len(words) > 0 {
+		add(indexField, string(words))
+	}
 	return fields
 }
 

@@ -51,6 +51,7 @@ func Check(from bus.Node, frame []byte, now time.Time) ([]*event.Event, []Refuse
 			refused = append(refused, Refused{Place: "event " + e.Metadata.UID, Reason: fault.PublicOf(err), Sample: clip(sample)})
 			continue
 		}
+		e.FindObservables() // Both the matcher and the store will ask.
 		good = append(good, e)
 	}
 	return good, refused
