@@ -32,6 +32,7 @@ func (h *hub) flow(ctx context.Context) error {
 	h.receiver = h.line.NewReceiver(bus.ReceiverConfig{Quota: bus.DefaultQuota, Log: h.log})
 	h.run.background("forget", h.forget)
 	h.run.background("certificates", h.overdue)
+	h.run.background("acknowledgements", h.push.Acknowledge)
 	h.run.background("push", h.push.Run)
 	h.run.background("expiry", h.intel.Run)
 	h.run.background("look back", h.back.run)
