@@ -164,7 +164,10 @@ func (q *query) has(ind *indicator.Indicator) bool {
 func (q *query) name(field, name string) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	for n := name; n != ""; {
-		q.take(q.set.exact[observable.Observable{Kind: observable.Domain, Value: n}], field, name)
+		// Text in an answer may have ten thousand parents, none of which is a name.
+		if len(n) <= observable.MaxName {
+			q.take(q.set.exact[observable.Observable{Kind: observable.Domain, Value: n}], field, name)
+		}
 		_, parent, ok := strings.Cut(n, ".")
 		if !ok {
 			return
