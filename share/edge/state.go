@@ -121,7 +121,10 @@ func (s *state) keep(dir, feed string, f set.Frame) error {
 		return err
 	}
 	_, err = file.Write(b)
-	return errors.Join(err, file.Sync(), file.Close())
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		s.journal = compactAfter // What stands there now may be half a frame.
+	}
+	return err
 }
 
 // keepWhole replaces the file by the whole set, at once or not at all.
@@ -179,7 +182,12 @@ func read(b []byte) (state, error) {
 			if n == 0 {
 				return s, errors.New("there is no whole line")
 			}
-			return s, nil // A torn last line was never acknowledged to anybody.
+			if len(raw) > 0 {
+				// A torn last line was never acknowledged to anybody, and nothing may
+				// be written behind it.
+				s.journal = compactAfter
+			}
+			return s, nil
 		}
 		if err != nil {
 			return s, err
