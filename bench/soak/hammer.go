@@ -60,39 +60,6 @@ func (w *wall) any() (string, bool) {
 	return w.names[rand.N(len(w.names))], true
 }
 
-// What a resolver says of a name.
-const (
-	silent  = "silent"  // no answer, or SERVFAIL
-	blocked = "blocked" // NXDOMAIN, with the reason
-	through = "through" // what the upstream says
-	strange = "strange"
-)
-
-// ask puts one question to a resolver.
-func ask(ctx context.Context, addr, network, name string, qtype uint16) string {
-	c := wire.Client{Net: network, Timeout: 500 * time.Millisecond}
-	q := new(wire.Msg).SetQuestion(wire.Fqdn(name), qtype)
-	q.SetEdns0(1232, false)
-	m, _, err := c.ExchangeContext(ctx, q, addr)
-	if err != nil || m.Rcode == wire.RcodeServerFailure {
-		return silent
-	}
-	for _, rr := range m.Answer {
-		switch rr := rr.(type) {
-		case *wire.A:
-			return through
-		case *wire.AAAA:
-			return through
-		default:
-			return fmt.Sprint(strange, ": ", rr)
-		}
-	}
-	if m.Rcode == wire.RcodeNameError {
-		return blocked
-	}
-	return fmt.Sprint(strange, ": ", wire.RcodeToString[m.Rcode])
-}
-
 // hammer asks a resolver for what it blocks, without a pause worth the name, also
 // while it is away, so that its first moment is met. An answer counts only when
 // the name was on the wall before and after.
@@ -111,8 +78,8 @@ func hammer(ctx context.Context, r *kit.Resolver, w *wall, bad func(string)) {
 			qtype = wire.TypeAAAA
 		}
 		at := time.Now()
-		switch said := ask(ctx, r.Addr, network, name, qtype); {
-		case said == silent || said == blocked:
+		switch said := kit.Ask(ctx, kit.Loopback, r.Addr, network, name, qtype); {
+		case said == kit.Silent || said == kit.Blocked:
 		case w.has(name):
 			bad(fmt.Sprintf("%s: %s, %s over %s at %s: %s", r.Dir, name, wire.TypeToString[qtype], network, at.Format(time.StampMicro), said))
 		}

@@ -85,7 +85,7 @@ func (s *storm) raise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.calm, err = upstream(ports[3]); err != nil {
+	if s.calm, err = kit.Upstream(ports[3]); err != nil {
 		return err
 	}
 	yaml := fmt.Sprintf("  console: %s\n  enrol: %s\n  bus: %s\n  organisations:\n  - {slug: centre, name: Centre, name_ja: 統括, kana: とうかつ, sector: centre}\n", ports[0], ports[1], ports[2])

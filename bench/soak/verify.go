@@ -12,6 +12,7 @@ import (
 	wire "github.com/miekg/dns"
 
 	"noroshi/api"
+	"noroshi/bench/kit"
 	"noroshi/finding"
 	"noroshi/ident"
 	"noroshi/indicator"
@@ -224,18 +225,18 @@ func (s *storm) decisions(ctx context.Context) error {
 
 // enforced waits until every resolver does what the ledger says of a name.
 func (s *storm) enforced(ctx context.Context, d *decided) error {
-	want := map[indicator.State]string{indicator.Active: blocked, indicator.Revoked: through}[d.want]
+	want := map[indicator.State]string{indicator.Active: kit.Blocked, indicator.Revoked: kit.Through}[d.want]
 	for _, r := range s.resolvers {
 		var said string
 		err := s.settle(ctx, func() (bool, error) {
-			said = ask(ctx, r.Addr, "udp", d.name, wire.TypeA)
+			said = kit.Ask(ctx, kit.Loopback, r.Addr, "udp", d.name, wire.TypeA)
 			return said == want, nil
 		})
 		switch {
 		case err != nil:
 			return err
-		case said == through:
-			if want != through {
+		case said == kit.Through:
+			if want != kit.Through {
 				s.unfiltered(fmt.Sprintf("%s says %s of %s, which is %s", r.Dir, said, d.name, d.want))
 			}
 		case said != want:
