@@ -83,12 +83,13 @@ func (o options) measure(ctx context.Context, s size) (f figures, err error) {
 		return f, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	// The first start makes the organisations to which the indicators belong.
+	// The first start makes the organisations to which the indicators belong; it
+	// is cut short, as nothing else is under way.
 	h, err := kit.StartHub(ctx, dir, organisations(s.orgs))
 	if err != nil {
 		return f, err
 	}
-	if err := h.Stop(); err != nil {
+	if err := h.Kill(); err != nil {
 		return f, err
 	}
 	if err := watch(ctx, filepath.Join(dir, "data"), s.indicators, o.probes); err != nil {
