@@ -42,14 +42,17 @@ func ceiling(ctx context.Context, h *kit.Hub, all []*node, events, size int) (ra
 	if err := flood(ctx, all, events, size); err != nil {
 		return 0, 0, err
 	}
-	for have := 0; have < before+events; {
-		select {
-		case <-ctx.Done():
-			return 0, 0, fmt.Errorf("the hub stored %d of %d events: %w", have-before, events, ctx.Err())
-		case <-time.After(200 * time.Millisecond):
-		}
+	for have := 0; have < events; {
 		if have, err = stored(ctx, h); err != nil {
 			return 0, 0, err
+		}
+		have -= before
+		// Asking is work too: half the time that is left is waited first.
+		left := time.Since(began) * time.Duration(events-have) / time.Duration(max(have, events/100))
+		select {
+		case <-ctx.Done():
+			return 0, 0, fmt.Errorf("the hub stored %d of %d events: %w", have, events, ctx.Err())
+		case <-time.After(min(max(left/2, 50*time.Millisecond), 5*time.Second)):
 		}
 	}
 	took := time.Since(began)
