@@ -75,13 +75,17 @@ func (s *Store) Append(_ context.Context, rows []eventstore.Row) error {
 	return nil
 }
 
+// fieldsOf writes the store's own fields among those of the event, in the order
+// of their names: the engine sorts each row by them, and finds it sorted.
 func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
-	add := func(name, value string) { fields = append(fields, logstorage.Field{Name: name, Value: value}) }
-	add("_msg", e.Summary())
-	add("class", className(e.ClassUID))
-	add("node", string(e.Metadata.Reporter.UID))
-	e.Flatten(add)
-	return fields
+	own := []logstorage.Field{{Name: "_msg", Value: e.Summary()}, {Name: "class", Value: className(e.ClassUID)}, {Name: "node", Value: string(e.Metadata.Reporter.UID)}}
+	e.Flatten(func(name, value string) {
+		for len(own) > 0 && own[0].Name < name {
+			fields, own = append(fields, own[0]), own[1:]
+		}
+		fields = append(fields, logstorage.Field{Name: name, Value: value})
+	})
+	return append(fields, own...)
 }
 
 // window is the milliseconds between which a row's time may lie. The minute
