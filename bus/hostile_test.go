@@ -335,7 +335,7 @@ func TestGarbageAndSlowHandshakesHinderNobody(t *testing.T) {
 // TestConnectionGoesOverToTheNewCertificate renews under a line that is in use.
 func TestConnectionGoesOverToTheNewCertificate(t *testing.T) {
 	p := newPlatform(t)
-	hub, err := p.server.Hub(t.Context())
+	hub, err := p.server.Hub(t.Context(), bus.Single(64<<20))
 	must(t, err)
 	t.Cleanup(hub.Close)
 	said := make(chan string, 1024)

@@ -42,6 +42,11 @@ func (k key) compare(o key) int {
 	return cmp.Or(cmp.Compare(k.org, o.org), cmp.Compare(k.name, o.name), cmp.Compare(k.kind, o.kind), cmp.Compare(k.data, o.data))
 }
 
+// clone is a key that does not hold on to the event in which it was seen.
+func (k key) clone() key {
+	return key{k.org, strings.Clone(k.name), strings.Clone(k.kind), strings.Clone(k.data)}
+}
+
 type seen struct{ first, last, count int64 }
 
 // Store gathers and keeps.
@@ -93,6 +98,7 @@ func (s *Store) Observe(org ident.ID, e *event.Event) {
 		}
 		if !known {
 			x.first = at
+			k = k.clone()
 		}
 		x.first, x.last, x.count = min(x.first, at), max(x.last, at), x.count+1
 		s.now[k] = x

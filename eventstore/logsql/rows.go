@@ -30,16 +30,20 @@ func className(c event.Class) string {
 	return "other"
 }
 
+// fieldsOf writes the store's own fields among those of the event, in the order
+// of their names: the engine sorts each row by them, and finds it sorted.
 func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
-	add := func(name, value string) { fields = append(fields, logstorage.Field{Name: name, Value: value}) }
-	add("_msg", e.Summary())
-	add("class", className(e.ClassUID))
-	add("node", string(e.Metadata.Reporter.UID))
-	e.Flatten(add)
+	own := []logstorage.Field{{Name: "_msg", Value: e.Summary()}, {Name: "class", Value: className(e.ClassUID)}, {Name: "node", Value: string(e.Metadata.Reporter.UID)}}
 	if words := appendWords(nil, e.Observables()); len(words) > 0 {
-		add(indexField, string(words))
+		own = append(own, logstorage.Field{Name: indexField, Value: string(words)})
 	}
-	return fields
+	e.Flatten(func(name, value string) {
+		for len(own) > 0 && own[0].Name < name {
+			fields, own = append(fields, own[0]), own[1:]
+		}
+		fields = append(fields, logstorage.Field{Name: name, Value: value})
+	})
+	return append(fields, own...)
 }
 
 // Filler puts rows into the engine's form, and finds those that the engine
