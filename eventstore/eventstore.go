@@ -104,6 +104,13 @@ type Store interface {
 	// filter finds, the most frequent first.
 	FieldNames(ctx context.Context, s access.Scope, q Query) ([]ValueCount, error)
 	FieldValues(ctx context.Context, s access.Scope, q Query, field string, limit int) ([]ValueCount, error)
+	// DeleteTenant deletes the rows of a tenant that are of days (UTC) before the
+	// day of a moment; the zero time means all. It returns nil once they are gone.
+	// After any error the engine may still be at it, also across restarts, and the
+	// same call again goes on waiting. Rows appended after the call may stay:
+	// whoever lets an organisation go stops its events first. It is work: the
+	// engine writes anew what it keeps of each day that it touches.
+	DeleteTenant(ctx context.Context, tenant uint32, before time.Time) error
 	Stats(ctx context.Context) (Stats, error)
 	Close() error
 }
