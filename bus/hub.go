@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,15 +19,15 @@ func sprintf(f string, a []any) string { return fmt.Sprintf(f, a...) }
 
 // Hub is the hub's own line to the bus.
 type Hub struct {
-	nc *nats.Conn
-	js jetstream.JetStream
+	nc   *nats.Conn
+	js   jetstream.JetStream
+	hold sync.RWMutex // held for reading while something is forgotten
 }
 
 // Hub connects in process and makes sure that the streams are there.
 func (s *Server) Hub(ctx context.Context) (*Hub, error) {
 	const op = "bus.hub"
-	nc, err := nats.Connect("", nats.InProcessServer(s.nats), nats.UserInfo("hub", s.secret), nats.Name("hub"),
-		nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := s.connect()
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
@@ -48,6 +49,11 @@ func (s *Server) Hub(ctx context.Context) (*Hub, error) {
 	return &Hub{nc: nc, js: js}, nil
 }
 
+func (s *Server) connect() (*nats.Conn, error) {
+	return nats.Connect("", nats.InProcessServer(s.nats), nats.UserInfo("hub", s.secret), nats.Name("hub"),
+		nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+}
+
 // Close drops the line.
 func (h *Hub) Close() { h.nc.Close() }
 
@@ -63,6 +69,8 @@ type Message struct {
 // Ack tells the bus that everything up to this message is durable elsewhere; the
 // bus forgets it.
 func (m *Message) Ack(ctx context.Context) error {
+	m.pull.hold.RLock()
+	defer m.pull.hold.RUnlock()
 	err := m.pull.stream.Purge(ctx, m.pull.scope, jetstream.WithPurgeSequence(m.Seq+1))
 	return fault.Wrap("bus.ack", err)
 }
@@ -100,7 +108,7 @@ func (h *Hub) pull(ctx context.Context, stream, subject string) (*Pull, error) {
 	if stream == obsStream { // It is all one subject, and dropping the head of a stream is cheap.
 		scope = func(*jetstream.StreamPurgeRequest) error { return nil }
 	}
-	return &Pull{it: it, stream: s, scope: scope, old: s.CachedInfo().State.LastSeq}, nil
+	return &Pull{it: it, stream: s, hold: &h.hold, scope: scope, old: s.CachedInfo().State.LastSeq}, nil
 }
 
 // Pull hands out durable messages one by one.
@@ -108,6 +116,7 @@ type Pull struct {
 	it     jetstream.MessagesContext
 	stream jetstream.Stream
 	scope  jetstream.StreamPurgeOpt
+	hold   *sync.RWMutex
 	old    uint64 // what was there at the start may have been worked on before
 }
 
