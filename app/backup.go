@@ -86,7 +86,7 @@ func backupStopped(ctx context.Context, cfg config.Config, o BackupOptions, w io
 		return err
 	}
 	parts.cleanup("ledger", src.Ledger.Close)
-	server, err := quietBus(filepath.Join(cfg.DataDir, "bus"), log)
+	server, err := quietBus(cfg, filepath.Join(cfg.DataDir, "bus"), log)
 	if err != nil {
 		return err
 	}
@@ -110,8 +110,8 @@ func backupStopped(ctx context.Context, cfg config.Config, o BackupOptions, w io
 
 // quietBus opens the bus for its files: it listens on a port of this machine and
 // admits nobody.
-func quietBus(dir string, log *slog.Logger) (*bus.Server, error) {
-	return bus.NewServer(bus.ServerConfig{Dir: dir, Listen: "127.0.0.1:0", TLS: &tls.Config{MinVersion: tls.VersionTLS13}, MaxBytes: 1 << 40}, bus.ServerDeps{Log: log})
+func quietBus(cfg config.Config, dir string, log *slog.Logger) (*bus.Server, error) {
+	return bus.NewServer(bus.ServerConfig{Dir: dir, Listen: "127.0.0.1:0", TLS: &tls.Config{MinVersion: tls.VersionTLS13}, MaxBytes: int64(cfg.Hub.BusMiB) << 20}, bus.ServerDeps{Log: log})
 }
 
 func makeBackup(ctx context.Context, dataDir string, src backup.Source, o BackupOptions, w io.Writer) (err error) {

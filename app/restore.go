@@ -146,7 +146,7 @@ func stage(ctx context.Context, cfg config.Config, h backup.Header, passphrase [
 	}
 	if h.Has(backup.Bus) {
 		var server *bus.Server
-		if server, err = quietBus(filepath.Join(dir, "bus"), log); err != nil {
+		if server, err = quietBus(cfg, filepath.Join(dir, "bus"), log); err != nil {
 			return dir, err
 		}
 		defer server.Close()

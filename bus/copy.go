@@ -173,14 +173,14 @@ var streamName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
 // safe takes from a copied configuration what describes a stream of our own.
 // What would make the server send messages elsewhere, or take them from there,
-// is the hub's to set when it starts.
+// is the hub's to set when it starts, and so is the share of the disk.
 func (c streamCopy) safe(stream string) (jetstream.StreamConfig, error) {
 	if !streamName.MatchString(stream) || c.Config.Name != stream || c.First == 0 {
 		return jetstream.StreamConfig{}, fault.New(fault.Invalid, "bus.restore", "this is no copy of the stream %.100q", stream)
 	}
 	o := c.Config
 	return jetstream.StreamConfig{Name: o.Name, Subjects: o.Subjects, Retention: o.Retention, Discard: o.Discard, DiscardNewPerSubject: o.DiscardNewPerSubject,
-		Storage: jetstream.FileStorage, MaxBytes: o.MaxBytes, MaxMsgs: o.MaxMsgs, MaxMsgSize: o.MaxMsgSize, MaxMsgsPerSubject: o.MaxMsgsPerSubject, MaxAge: o.MaxAge,
+		Storage: jetstream.FileStorage, MaxMsgs: o.MaxMsgs, MaxMsgSize: o.MaxMsgSize, MaxMsgsPerSubject: o.MaxMsgsPerSubject, MaxAge: o.MaxAge,
 		Duplicates: o.Duplicates, AllowRollup: o.AllowRollup, AllowDirect: o.AllowDirect, DenyDelete: false, AllowMsgTTL: o.AllowMsgTTL,
 		Metadata: o.Metadata, FirstSeq: c.First}, nil
 }
