@@ -180,6 +180,8 @@ func (f *Follower) apply(ctx context.Context, x *feed, a arrived) bool {
 		}
 		f.ack(ctx, x, a.at, f.d.Now())
 		return true
+	case fr.Seq < x.state.Seq && len(fr.Changes) == 0:
+		return false // The hub is behind: it was restored from a backup, and is asked what holds now.
 	case fr.Seq <= x.state.Seq:
 		return true // Known.
 	case fr.From != x.state.Seq:
