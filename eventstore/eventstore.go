@@ -111,6 +111,8 @@ type Store interface {
 	// whoever lets an organisation go stops its events first. It is work: the
 	// engine writes anew what it keeps of each day that it touches.
 	DeleteTenant(ctx context.Context, tenant uint32, before time.Time) error
+	// Ping asks for nothing, on the way of every question.
+	Ping(ctx context.Context) error
 	Stats(ctx context.Context) (Stats, error)
 	Close() error
 }
