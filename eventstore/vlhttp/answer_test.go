@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"noroshi/fault"
 )
@@ -97,18 +98,23 @@ func FuzzAnswer(f *testing.F) {
 // FuzzMetrics reads whatever a server might say of itself.
 func FuzzMetrics(f *testing.F) {
 	f.Add([]byte("vl_storage_rows{type=\"storage/inmemory\"} 12\nvl_pending_rows{type=\"storage\"} 3\nvl_storage_is_read_only{path=\"/x y\"} 1\nvl_data_size_bytes{type=\"indexdb\"} 5e3\n"))
+	f.Add([]byte("flag{name=\"retentionPeriod\", value=\"1y\", is_set=\"true\"} 1\nflag{name=\"insert.maxFieldsPerLine\",value=\"-5\"} 1\n"))
 	f.Add([]byte("vl_storage_rows{type=\"storage/inmemory\"} NaN\nvl_data_size_bytes{type=\"x\"} -1\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if m := readMetrics(text); m.inMemory > 0 && !m.stores && !bytes.Contains(text, []byte("vl_pending_rows")) {
+		if m := readMetrics(text); m.maxFields <= 0 || m.retention < 0 || m.inMemory > 0 && !m.stores && !bytes.Contains(text, []byte("vl_pending_rows")) {
 			t.Errorf("%q: %+v", text, m)
 		}
 	})
 }
 
+const month = 30 * 24 * time.Hour
+
 func TestMetrics(t *testing.T) {
 	m := readMetrics([]byte("# HELP x\nvl_storage_rows{type=\"storage/inmemory\"} 12\nvl_storage_rows{type=\"storage/big\"} 9\nvl_pending_rows{type=\"storage\"} 3\n" +
+		"flag{name=\"retentionPeriod\", value=\"30d\", is_set=\"true\"} 1\nflag{name=\"maxBackfillAge\", value=\"0\", is_set=\"false\"} 1\n" +
+		"flag{name=\"futureRetention\", value=\"2d\", is_set=\"false\"} 1\nflag{name=\"insert.maxFieldsPerLine\", value=\"500\", is_set=\"false\"} 1\n" +
 		"vl_storage_is_read_only{path=\"/a\"} 1\nvl_data_size_bytes{type=\"indexdb\"} 5\nvl_data_size_bytes{type=\"storage\"} 7\n"))
-	if m != (metrics{stores: true, readOnly: true, inMemory: 15, bytes: 12}) {
+	if m != (metrics{stores: true, readOnly: true, inMemory: 15, bytes: 12, retention: month, future: 48 * time.Hour, maxFields: 500}) {
 		t.Errorf("%+v", m)
 	}
 }

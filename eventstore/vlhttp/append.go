@@ -43,6 +43,10 @@ func (s *Store) Append(ctx context.Context, rows []eventstore.Row) error {
 	if s.waiting() > maxUnsure {
 		return fault.New(fault.Exhausted, op, "more than %d events wait to become durable in the event store", maxUnsure)
 	}
+	fields, err := s.fit(ctx)
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
 	lr := logstorage.GetLogRows(streamFields, nil, nil, nil, "")
 	defer logstorage.PutLogRows(lr)
 	var out outgoing
@@ -55,7 +59,7 @@ func (s *Store) Append(ctx context.Context, rows []eventstore.Row) error {
 		}
 	}
 	refused := logsql.Filler{
-		Rows: lr, Retention: s.cfg.Retention,
+		Rows: lr, Retention: s.cfg.Retention, MaxFields: fields,
 		Place: func(r eventstore.Row, fields []logstorage.Field) (logstorage.TenantID, []logstorage.Field) {
 			return logstorage.TenantID{}, append(fields, logstorage.Field{Name: orgField, Value: number(r.Tenant)})
 		},

@@ -1,10 +1,7 @@
 package vlhttp
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,49 +49,4 @@ func (s *Store) look(ctx context.Context, some []stored) (map[event]bool, error)
 		have[event{byNumber[r.Fields[orgField]], r.Fields["metadata.uid"]}] = true
 	}
 	return have, nil
-}
-
-// metrics are the figures of a server that say how it is.
-type metrics struct {
-	stores   bool // it stores rows itself
-	readOnly bool
-	inMemory uint64 // rows that a crash would take
-	bytes    uint64
-}
-
-// metrics reads the server's figures. A cluster's front has none of these.
-func (s *Store) metrics(ctx context.Context) (metrics, error) {
-	const op = "vlhttp.metrics"
-	form, err := withKey(s.cfg.MetricsKey, url.Values{})
-	if err != nil {
-		return metrics{}, err
-	}
-	b, err := s.call(ctx, op, request{url: s.cfg.Insert + "/metrics", form: form}, maxMetrics)
-	if err != nil {
-		return metrics{}, err
-	}
-	return readMetrics(b), nil
-}
-
-func readMetrics(b []byte) metrics {
-	var m metrics
-	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), " ")
-		kind, _, _ := strings.Cut(name, "{")
-		n, err := strconv.ParseFloat(value, 64)
-		if err != nil || n < 0 {
-			continue
-		}
-		switch {
-		case name == `vl_storage_rows{type="storage/inmemory"}`:
-			m.stores, m.inMemory = true, m.inMemory+uint64(n)
-		case name == `vl_pending_rows{type="storage"}`:
-			m.inMemory += uint64(n)
-		case kind == "vl_storage_is_read_only":
-			m.readOnly = n > 0
-		case kind == "vl_data_size_bytes":
-			m.bytes += uint64(n)
-		}
-	}
-	return m
 }

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"noroshi/eventstore"
@@ -31,6 +32,7 @@ type Store struct {
 	cfg    Config
 	log    *slog.Logger
 	client *http.Client
+	fields atomic.Int64 // that a row may have, once the server has told
 
 	life   sync.RWMutex // held for reading by every operation
 	closed bool
@@ -122,9 +124,11 @@ func (s *Store) Stats(ctx context.Context) (eventstore.Stats, error) {
 	if len(rows) == 1 {
 		st.Rows, _ = strconv.ParseUint(rows[0].Fields["n"], 10, 64) // The server writes counts in full.
 	}
-	m, err := s.metrics(ctx)
-	if err != nil {
-		return eventstore.Stats{}, fault.Wrap(op, err)
+	var m metrics
+	if s.cfg.Hold == 0 {
+		if m, err = s.metrics(ctx); err != nil {
+			return eventstore.Stats{}, fault.Wrap(op, err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
