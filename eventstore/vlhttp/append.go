@@ -3,6 +3,7 @@ package vlhttp
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -146,8 +147,10 @@ func (s *Store) keep(all []stored) {
 	defer s.mu.Unlock()
 	for _, st := range all {
 		s.events += len(st.uids)
+		for part := range slices.Chunk(st.uids, perQuestion) {
+			s.unsure = append(s.unsure, stored{tenant: st.tenant, uids: part, from: st.from, to: st.to})
+		}
 	}
-	s.unsure = append(s.unsure, all...)
 }
 
 func (s *Store) waiting() int {

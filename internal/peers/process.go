@@ -140,6 +140,13 @@ func (p *Process) Restart() {
 	}
 }
 
+// PID is the server's, for whoever measures it.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
+}
+
 // Kill ends the server as a power cut would, but for what the kernel holds.
 func (p *Process) Kill() { p.end(syscall.SIGKILL) }
 
