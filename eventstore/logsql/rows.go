@@ -51,6 +51,7 @@ func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
 type Filler struct {
 	Rows      *logstorage.LogRows
 	Retention time.Duration
+	MaxFields int // of a row; 0 is as many as the engine takes
 	// Place says which tenant of the engine a row belongs to, and may add fields
 	// of the store's own.
 	Place func(r eventstore.Row, fields []logstorage.Field) (logstorage.TenantID, []logstorage.Field)
@@ -70,6 +71,10 @@ func (f Filler) Fill(rows []eventstore.Row) eventstore.RefusedRows {
 		}
 		var tenant logstorage.TenantID
 		tenant, fields = f.Place(r, fieldsOf(fields[:0], r.Event))
+		if f.MaxFields > 0 && len(fields) > f.MaxFields {
+			refused = append(refused, eventstore.RefusedRow{Index: i, Err: fault.New(fault.TooLarge, "logsql.fill", "the event has %d fields; at most %d are kept", len(fields), f.MaxFields)})
+			continue
+		}
 		before := f.Rows.RowsCount()
 		f.Rows.MustAdd(tenant, r.Event.Time*int64(time.Millisecond), fields, -1)
 		if f.Rows.RowsCount() == before {
