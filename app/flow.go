@@ -171,9 +171,6 @@ func (h *hub) hunt(ctx context.Context, ind indicator.Indicator) error {
 	if err != nil {
 		return err
 	}
-	n, err := h.findings.AddSightings(ctx, ind, seen)
-	if err != nil {
-		return err
-	}
-	return h.intel.AddSightings(ctx, ind.ID, n)
+	_, err = h.findings.AddSightings(ctx, ind, seen)
+	return err
 }
