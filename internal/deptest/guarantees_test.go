@@ -33,7 +33,7 @@ func tests(t *testing.T, root string) (all []string) {
 }
 
 // TestEveryPromiseNamesATestThatExists reads docs/guarantees.md: each promise has a
-// test, each of them exists, and no fuzz target is left out.
+// test, each of them exists, and no fuzz target is left out or without a corpus.
 func TestEveryPromiseNamesATestThatExists(t *testing.T) {
 	root := filepath.Join("..", "..")
 	b, err := os.ReadFile(filepath.Join(root, "docs", "guarantees.md"))
@@ -61,8 +61,15 @@ func TestEveryPromiseNamesATestThatExists(t *testing.T) {
 		t.Errorf("only %d promises were read", promises)
 	}
 	for _, x := range all {
-		if strings.Contains(x, ".Fuzz") && !strings.Contains(string(b), "`"+x+"`") {
+		folder, target, ok := strings.Cut(x, ".Fuzz")
+		if !ok {
+			continue
+		}
+		if !strings.Contains(string(b), "`"+x+"`") {
 			t.Errorf("docs/guarantees.md does not say what %s reads", x)
+		}
+		if kept, err := os.ReadDir(filepath.Join(root, folder, "testdata", "fuzz", "Fuzz"+target)); err != nil || len(kept) == 0 {
+			t.Errorf("%s has no kept corpus in testdata/fuzz", x)
 		}
 	}
 }
