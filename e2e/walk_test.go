@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"noroshi/eventstore/storetest"
 )
 
 // operation is one operation of the API, as its own description tells it.
@@ -95,8 +93,9 @@ type request struct{ method, url, body string }
 func (r request) String() string { return r.method + " " + r.url + " " + r.body }
 
 // requests are what a curious reader asks of an operation about id, which may be
-// a record's, an organisation's or a name's.
-func (o operation) requests(began time.Time, id string) (out []request) {
+// a record's, an organisation's or a name's, and the queries that a hostile one
+// would ask of a search.
+func (o operation) requests(began time.Time, id string, hostile ...string) (out []request) {
 	path := regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(o.path, url.PathEscape(id))
 	body := ""
 	if o.body != nil {
@@ -114,7 +113,7 @@ func (o operation) requests(began time.Time, id string) (out []request) {
 		case p.Name == "q":
 			asking = append(asking, "", id)
 			if strings.Contains(o.path, "search") {
-				asking = append(asking, storetest.Hostile("00000000")...)
+				asking = append(asking, hostile...)
 			}
 		case p.Name == "field":
 			plain.Set(p.Name, "metadata.tenant_uid")
