@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"noroshi/access"
 	"noroshi/fault"
 	"noroshi/finding"
 	"noroshi/ident"
@@ -50,6 +51,27 @@ func (a *Analyser) AddSightings(ctx context.Context, tx *ledger.Tx, ind indicato
 		added += n
 	}
 	return added, b.announce, fault.Wrap("analyse.sightings", b.save(ctx))
+}
+
+// Seen tells how often indicators were seen, past and since, in the organisations
+// of a scope: what others saw is theirs.
+func (a *Analyser) Seen(ctx context.Context, s access.Scope, ids []ident.ID) (map[ident.ID]int64, error) {
+	out := map[ident.ID]int64{}
+	which, args := ledger.In(ids)
+	where, orgs := ledger.In(s.Orgs())
+	err := a.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		// The index on org is not to be used.
+		rows, err := q.Query(ctx, `SELECT indicator, CAST(SUM(count) AS BIGINT) FROM finding
+			WHERE indicator IN `+which+` AND org || '' IN `+where+` AND source IN ('indicator','hunt') GROUP BY indicator`, append(args, orgs...)...)
+		return ledger.Each(rows, err, func(scan func(...any) error) error {
+			var id string
+			var n int64
+			err := scan(&id, &n)
+			out[ident.ID(id)] = n
+			return err
+		})
+	})
+	return out, fault.Wrap("analyse.seen", err)
 }
 
 // addPast adds what was found before the finding's first counted event.

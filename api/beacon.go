@@ -150,6 +150,9 @@ func (a *API) signals(ctx context.Context, s access.Scope, since time.Time, b *B
 	if err != nil {
 		return err
 	}
+	if err := a.show(ctx, s, pointers(page.Items)...); err != nil {
+		return err
+	}
 	var times []float64
 	b.Signals = []Signal{}
 	for _, ind := range page.Items[:len(shown)] {

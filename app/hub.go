@@ -153,14 +153,14 @@ func (h *hub) transport(ctx context.Context) error {
 	}
 	nodes.OnCut = func(id ident.ID) {
 		h.server.Disconnect(id)
+		h.announceNodes("node", []ident.ID{id})
 		h.roll.Forget(id)
-		h.announce("node", id, nil)
 	}
 	nodes.OnRetire = h.server.Disconnect
 	h.admitting.Store(nodes)
 	h.nodes = nodes
 	h.push = push.New(push.Deps{DB: h.db, Wire: h.line, Key: h.ca.FeedKey(), Tree: h.orgs.Current, Edges: h.edges, Now: time.Now, Log: h.log})
-	h.push.OnAck = func(nodes []ident.ID) { h.announce("signal", nodes[0], nil) }
+	h.push.OnAck = func(nodes []ident.ID) { h.announceNodes("signal", nodes) }
 	return errors.Join(h.enrolment(l), h.listen(ctx))
 }
 
@@ -338,6 +338,18 @@ func (h *hub) readers(ind indicator.Indicator) []ident.ID {
 		out = append(out, o)
 	}
 	return out
+}
+
+// announceNodes says to each organisation, once, that something happened with its
+// nodes. One that does not report yet is seen at the page's next look.
+func (h *hub) announceNodes(topic string, nodes []ident.ID) {
+	said := map[ident.ID]bool{}
+	for _, n := range nodes {
+		if r, ok := h.roll.Get(n); ok && !said[r.Org] {
+			said[r.Org] = true
+			h.announce(topic, n, h.visible(r.Org))
+		}
+	}
 }
 
 func (h *hub) announce(topic string, id ident.ID, readers []ident.ID) {

@@ -141,14 +141,11 @@ func (l *lookBack) keep(ctx context.Context, list []indicator.Indicator, seen ma
 			if !due || len(seen[ind.ID]) == 0 {
 				continue
 			}
-			n, announce, err := l.findings.AddSightings(ctx, tx, ind, seen[ind.ID])
+			_, announce, err := l.findings.AddSightings(ctx, tx, ind, seen[ind.ID])
 			if err != nil {
 				return err
 			}
 			tell = append(tell, announce)
-			if err := l.intel.AddSightings(ctx, tx, ind.ID, n); err != nil {
-				return err
-			}
 		}
 		return nil
 	})

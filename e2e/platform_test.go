@@ -34,8 +34,17 @@ type platform struct {
 	said                []string // names of good events
 }
 
-// start starts a hub; yaml is what its configuration says beside the ports.
+// start starts a hub with the organisations a and b; yaml is what its
+// configuration says beside.
 func start(t *testing.T, yaml string) *platform {
+	t.Helper()
+	return startWith(t, `  - {slug: a, name: A, name_ja: 甲, kana: こう, sector: health, parent: centre}
+  - {slug: b, name: B, name_ja: 乙, kana: おつ, sector: local, parent: centre}
+`+yaml)
+}
+
+// startWith starts a hub with the organisations with which yaml begins.
+func startWith(t *testing.T, yaml string) *platform {
 	t.Helper()
 	program, err := exec.LookPath("noroshi") // It is this test's own binary: see TestMain.
 	must(t, err)
@@ -48,8 +57,6 @@ func start(t *testing.T, yaml string) *platform {
   bus: %s
   organisations:
   - {slug: centre, name: Centre, name_ja: 統括, kana: とうかつ, sector: centre}
-  - {slug: a, name: A, name_ja: 甲, kana: こう, sector: health, parent: centre}
-  - {slug: b, name: B, name_ja: 乙, kana: おつ, sector: local, parent: centre}
 `+yaml, ports[0], ports[1], ports[2]))
 	must(t, err)
 	t.Cleanup(func() {

@@ -23,7 +23,7 @@ func (in *Intel) toHunt(ctx context.Context, tx *ledger.Tx, ind *indicator.Indic
 func (in *Intel) Unhunted(ctx context.Context, limit int) ([]indicator.Indicator, error) {
 	var out []indicator.Indicator
 	err := in.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, `SELECT i.body, i.sightings, i.version FROM indicator_unhunted u JOIN indicator i ON i.id = u.indicator
+		rows, err := q.Query(ctx, `SELECT i.body, i.version FROM indicator_unhunted u JOIN indicator i ON i.id = u.indicator
 			ORDER BY u.since, u.indicator LIMIT `+strconv.Itoa(limit))
 		return ledger.Each(rows, err, func(sc func(...any) error) error {
 			ind, err := scan(scanner(sc))
@@ -44,13 +44,4 @@ func (in *Intel) Hunted(ctx context.Context, tx *ledger.Tx, id ident.ID) (bool, 
 	}
 	n, err := r.RowsAffected()
 	return n > 0, fault.Wrap("intel.hunted", err)
-}
-
-// AddSightings counts sightings on the record.
-func (in *Intel) AddSightings(ctx context.Context, tx *ledger.Tx, id ident.ID, n int64) error {
-	if n == 0 {
-		return nil
-	}
-	_, err := tx.Exec(ctx, `UPDATE indicator SET sightings = sightings + ? WHERE id = ?`, n, string(id))
-	return fault.Wrap("intel.sightings", err)
 }

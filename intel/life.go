@@ -53,7 +53,6 @@ func (in *Intel) turn(ctx context.Context, s access.Scope, id ident.ID, version 
 		if ind, err = read(ctx, tx, id); err != nil {
 			return err
 		}
-		// Sightings move the version on; they are not somebody else's decision.
 		if ind.State != from || (version != 0 && version > ind.Version) {
 			return fault.New(fault.Conflict, op, "the indicator is %s now, not %s; read it again", ind.State, from)
 		}

@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 	s := &storm{dir: dir, orgs: *orgs, rate: *rate, plan: plan(seed, length, *orgs), out: os.Stderr}
 	report, faults := s.run(ctx, length)
 	report.Seed = seed
-	for _, f := range faults {
+	for _, f := range faults[:min(len(faults), shownFaults)] {
 		fmt.Fprintln(os.Stderr, "soak: FAULT:", f)
 	}
 	if err := printReport(os.Stdout, report); err != nil {
@@ -84,6 +84,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	return os.RemoveAll(dir)
 }
+
+// shownFaults is how many faults are told one by one.
+const shownFaults = 100
 
 func printReport(w io.Writer, r Report) error {
 	b, err := json.Marshal(r)

@@ -15,9 +15,12 @@ import (
 	"noroshi/share/set"
 )
 
+func wire1() indicator.Wire {
+	return indicator.Wire{ID: "ind_1", Kind: observable.Domain, Value: "a.example.com", Action: indicator.Block, Marking: label.Marking{TLP: label.TLPGreen, PAP: label.PAPGreen, Realm: label.Real}, ValidUntil: time.Unix(2e9, 0).UTC()}
+}
+
 func kept1(f *testing.F) []byte {
-	s := newState()
-	w := indicator.Wire{ID: "ind_1", Kind: observable.Domain, Value: "a.example.com", Action: indicator.Block, Marking: label.Marking{TLP: label.TLPGreen, PAP: label.PAPGreen, Realm: label.Real}, ValidUntil: time.Unix(2e9, 0).UTC()}
+	s, w := newState(), wire1()
 	s.change(set.Change{Op: indicator.Put, ID: w.ID, Indicator: &w})
 	b, err := line(kept{Seq: 1, Digest: s.Digest(), Members: []indicator.Wire{w}})
 	if err != nil {

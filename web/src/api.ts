@@ -35,7 +35,7 @@ export type Delivery = { node: string; org: string; name: string; feed: string; 
 export type Clock = Record<"t0_sensed" | "t1_found" | "t2_decided" | "t3_durable" | "t4_received" | "t5_enforced" | "t6_acknowledged", string>;
 export type IndicatorDetail = {
   indicator: Indicator & { clock: Clock }; deliveries: Delivery[]; sightings: Finding[];
-  history: { seq: number; at: string; actor: string; action: string }[];
+  history: { at: string; actor: string; action: string }[];
 };
 export type NodeInfo = {
   id: string; org: string; name: string; role: string; state: "active" | "away" | "cut"; tier: string; version: string; addr: string; last_seen: string;
