@@ -46,7 +46,7 @@ func Contract(t *testing.T, open func(t *testing.T) eventstore.Store) {
 		"orders by time and stops at the limit": ordered, "says what is wrong with a query": refused,
 		"names the rows that it cannot take": refusedRows, "knows what it has": known,
 		"gives whole answers or none": interrupted, "closes": closes,
-		"shows each scope its own": scopes,
+		"shows each scope its own": scopes, "finds what events show": shown,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
