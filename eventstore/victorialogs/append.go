@@ -83,8 +83,10 @@ func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
 	add("class", className(e.ClassUID))
 	add("node", string(e.Metadata.Reporter.UID))
 	e.Flatten(add)
-	if words := appendWords(nil, e.Observables()); len(words) > 0 {
-		add(indexField, string(words))
+	if shown := e.Observables(); len(shown) > 0 {
+		if chains := appendIndex(make([]byte, 0, 24*len(shown)), shown); len(chains) > 0 {
+			add(indexField, string(chains))
+		}
 	}
 	return fields
 }

@@ -41,28 +41,45 @@ func TestIndexMissesNothing(t *testing.T) {
 			wanted = observable.Observable{Kind: observable.CIDR, Value: p.String()}
 			e.Answers = []event.DNSAnswer{{RData: a.String()}}
 		}
-		words := strings.Fields(string(appendWords(nil, e.Observables())))
-		asked := wordsFor(wanted)
-		if asked != nil && !slices.ContainsFunc(asked, func(w string) bool { return slices.Contains(words, w) }) {
-			t.Fatalf("%s, looked for as %q, is shown by %q", wanted.Value, asked, words)
+		// The engine finds a phrase where its words stand side by side.
+		chains := " " + strings.ReplaceAll(string(appendIndex(nil, e.Observables())), " ", "  ") + " "
+		found := func(p string) bool {
+			return strings.Contains(chains, " "+p+" ") || strings.Contains(chains, " "+p+".") || strings.Contains(chains, "."+p+".") || strings.Contains(chains, "."+p+" ")
 		}
-		for _, w := range append(words, asked...) {
-			if len(w) > maxWord || strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
-				t.Fatalf("%q is more than a word", w)
-			}
+		if asked := phrases(wanted); asked != nil && !slices.ContainsFunc(asked, found) {
+			t.Fatalf("%s, looked for as %q, is shown by %q", wanted.Value, asked, chains)
+		}
+		if strings.Trim(chains, "abcdefghijklmnopqrstuvwxyz0123456789. ") != "" {
+			t.Fatalf("%q is more than words", chains)
 		}
 	})
 }
 
-// TestIndexIsBounded has names and answers of any length make few words.
-func TestIndexIsBounded(t *testing.T) {
-	long := strings.Repeat("a.", 1_000_000) + "evil.test"
-	if b := appendWords(nil, []event.Observable{{Observable: observable.Observable{Kind: observable.Domain, Value: long}}}); len(b) > 200 {
-		t.Errorf("a name of a million labels takes %d bytes of the index", len(b))
+const aHash = "d41d8cd98f00b204e9800998ecf8427e"
+
+// TestIndexStaysWhatItIs: rows are on disk with it.
+func TestIndexStaysWhatItIs(t *testing.T) {
+	for text, want := range map[string]string{
+		"www.evil.test": "cabrb1.hjqu5p.pqdd9u", "evil.test": "hjqu5p.pqdd9u",
+		"192.0.2.1": "cesf3q.of7me8.mehdog.iev1jf", "192.0.2.0/24": "of7me8.mehdog.iev1jf", "2001:db8::1": "kipsk0.o8uhl9.b60g5r.i9rvvs.a1h9nt",
+		"http://evil.test/": "ppat5i.gphfuu", aHash: "mjqru3.emkg90",
+	} {
+		o, err := observable.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(appendChain(nil, o)); got != want {
+			t.Errorf("%s is %q, not %q", text, got, want)
+		}
 	}
-	wide := strings.Repeat(strings.Repeat("a", 63)+".", 1000) + "test"
-	if b := appendWords(nil, []event.Observable{{Observable: observable.Observable{Kind: observable.Domain, Value: wide}}}); len(b) > maxLabels*(maxWord+1) {
-		t.Errorf("a name of long labels takes %d bytes of the index", len(b))
+}
+
+// TestIndexIsBounded has names of any length make a short chain.
+func TestIndexIsBounded(t *testing.T) {
+	for _, name := range []string{strings.Repeat("a.", 1_000_000) + "evil.test", strings.Repeat(strings.Repeat("a", 63)+".", 1000) + "test"} {
+		if b := appendChain(nil, observable.Observable{Kind: observable.Domain, Value: name}); len(b) > 7*(maxLabels+1) {
+			t.Errorf("a name of %d bytes takes %d bytes of the index", len(name), len(b))
+		}
 	}
 }
 
@@ -98,6 +115,6 @@ func BenchmarkIndex(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		appendWords(nil, e.Observables())
+		appendIndex(nil, e.Observables())
 	}
 }
