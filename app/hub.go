@@ -61,6 +61,7 @@ type hub struct {
 	pdns       *pdns.Store
 	match      *match.Set
 	findings   *analyse.Analyser
+	receiver   *bus.Receiver
 	ingest     *ingest.Ingest
 	intel      *intel.Intel
 	back       *lookBack
@@ -144,11 +145,11 @@ func (h *hub) transport(ctx context.Context) error {
 		return err
 	}
 	h.run.cleanup("bus", func() error { h.server.Close(); return nil })
-	if h.line, err = h.server.Hub(ctx); err != nil {
+	if h.line, err = h.server.Hub(ctx, bus.Single(int64(h.cfg.Hub.BusMiB)<<20)); err != nil {
 		return err
 	}
 	h.run.cleanup("line", func() error { h.line.Close(); return nil })
-	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor})
+	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor, Life: h.cfg.Hub.NodeLife()})
 	if err != nil {
 		return err
 	}
@@ -157,6 +158,7 @@ func (h *hub) transport(ctx context.Context) error {
 		h.roll.Forget(id)
 		h.announce("node", id, nil)
 	}
+	nodes.OnRetire = h.server.Disconnect
 	h.admitting.Store(nodes)
 	h.nodes = nodes
 	h.push = push.New(push.Deps{DB: h.db, Wire: h.line, Key: h.ca.FeedKey(), Tree: h.orgs.Current, Edges: h.edges, Now: time.Now, Log: h.log})
@@ -166,12 +168,12 @@ func (h *hub) transport(ctx context.Context) error {
 
 // enrolment lets nodes join.
 func (h *hub) enrolment(l net.Listener) error {
-	cfg, err := h.ca.ServerTLS(h.hosts())
+	cfg, err := h.ca.EnrolTLS(h.hosts())
 	if err != nil {
 		return err
 	}
 	s := server(identity.EnrolHandler(h.nodes, h.log))
-	s.TLSConfig = cfg
+	s.TLSConfig, s.ErrorLog = cfg, h.nodes.HandshakeLog(h.log)
 	h.run.serve("enrolment", s, func() error { return s.ServeTLS(l, "", "") })
 	return nil
 }
@@ -235,7 +237,7 @@ func (h *hub) edges() []push.Edge {
 }
 
 func (h *hub) store(context.Context) error {
-	h.pdns = pdns.New(h.db)
+	h.pdns = pdns.New(h.db, "")
 	s, err := victorialogs.Open(victorialogs.Config{Dir: h.dir("events"), MemoryMiB: h.cfg.Hub.EventsMiB, Retention: time.Duration(h.cfg.Hub.RetentionDays) * 24 * time.Hour}, h.log)
 	if err != nil {
 		return err

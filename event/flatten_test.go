@@ -33,8 +33,12 @@ func whole() *Event {
 
 func flat(t testing.TB, e *Event) map[string]string {
 	t.Helper()
-	m := map[string]string{}
+	m, last := map[string]string{}, ""
 	e.Flatten(func(k, v string) {
+		if k < last {
+			t.Errorf("%s comes after %s", k, last)
+		}
+		last = k
 		if _, twice := m[k]; twice {
 			t.Errorf("%s is handed out twice", k)
 		}

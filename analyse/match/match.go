@@ -169,7 +169,10 @@ func (q *query) has(ind *indicator.Indicator) bool {
 // name looks for a name and for each of its parents.
 func (q *query) name(o event.Observable) {
 	for n := o.Value; ; {
-		q.take(q.set.exact[observable.Observable{Kind: observable.Domain, Value: n}], o)
+		// Text in an answer may have ten thousand parents, none of which is a name.
+		if len(n) <= observable.MaxName {
+			q.take(q.set.exact[observable.Observable{Kind: observable.Domain, Value: n}], o)
+		}
 		_, parent, ok := strings.Cut(n, ".")
 		if !ok {
 			return

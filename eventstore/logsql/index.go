@@ -1,4 +1,4 @@
-package victorialogs
+package logsql
 
 import (
 	"net/netip"
@@ -26,12 +26,13 @@ const maxLabels = 8
 // The lengths of an address's ranges that have a word.
 var levels4, levels6 = []int{24, 16}, []int{64, 48, 32}
 
-// appendIndex writes the chains of an event.
-func appendIndex(dst []byte, all []event.Observable) []byte {
+// indexOf writes the chains of an event.
+func indexOf(all []event.Observable) string {
+	b := make([]byte, 0, 28*len(all))
 	for i := range all {
-		dst = appendChain(dst, all[i].Observable)
+		b = appendChain(b, all[i].Observable)
 	}
-	return dst
+	return string(b)
 }
 
 // appendChain writes a chain after what is there. A name of one label, which no

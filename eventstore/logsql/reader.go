@@ -1,7 +1,8 @@
-package victorialogs
+package logsql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,17 +16,93 @@ import (
 	"noroshi/fault"
 )
 
+// Question is a query over the rows of some tenants, and of these over the ones
+// that Also lets through: a filter may be larger than a query's text may.
+type Question struct {
+	Tenants []uint32
+	Query   *logstorage.Query
+	Also    string // a filter, or ""
+	At      time.Time
+	Limit   int // rows of the answer
+}
+
+// Engine answers a question with copies of the rows that the query leaves. What
+// it returns is whole, or an error.
+type Engine func(ctx context.Context, q Question) ([]eventstore.Record, error)
+
+// Reader answers what readers ask of a store, by LogsQL. A driver embeds one.
+type Reader struct {
+	run       Engine
+	retention time.Duration
+	slots     chan struct{} // one for each question under way
+}
+
+// maxQueries is how many questions run at once; each may take a part of the
+// memory.
+const maxQueries = 4
+
+// NewReader makes a reader over an engine that keeps rows for a time.
+func NewReader(run Engine, retention time.Duration) *Reader {
+	return &Reader{run: run, retention: retention, slots: make(chan struct{}, maxQueries)}
+}
+
+var (
+	errSlow = errors.New("the query took too long")
+	errWide = errors.New("the answer is too large")
+)
+
+// TooWide is what an engine returns whose answer is larger than MaxAnswer.
+func TooWide() error {
+	return fault.As(fault.TooLarge, "logsql.query", errWide, "the answer is larger than %d MiB; ask for fewer rows, or for some fields only", eventstore.MaxAnswer>>20)
+}
+
+// Hidden are the columns that no query can read: a stream's name holds what the
+// driver adds to rows.
+var Hidden = []string{"_stream"}
+
+// Own are the columns of the engine, with its numbers of the organisations, and
+// the index. No reader gets them.
+var Own = []string{"_stream", "_stream_id", indexField}
+
+// Ended says why a query was ended before its time, or nil when it was not.
+func Ended(ctx context.Context) error {
+	const op = "logsql.query"
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errSlow):
+		return fault.As(fault.Exhausted, op, cause, "the query took longer than %s; narrow the span of time or the filter", eventstore.Timeout)
+	case errors.Is(cause, errWide):
+		return cause
+	case cause != nil:
+		return fault.As(fault.Unavailable, op, cause, "the query was given up")
+	}
+	return nil
+}
+
+// forReader runs what a reader asked for: few at a time, and not for long.
+func (s *Reader) forReader(ctx context.Context, fn func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, eventstore.Timeout, errSlow)
+	defer cancel()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return fault.As(fault.Unavailable, "logsql.query", context.Cause(ctx), "too many searches run at once; try again")
+	}
+	return fn(ctx)
+}
+
 // ask is one question of a reader, checked and bound.
 type ask struct {
-	text     string // as the engine writes it again
-	ids      []logstorage.TenantID
+	text     string   // as the engine writes it again
+	also     string   // a filter of our own
+	ids      []uint32 // the tenants
 	from, to time.Time
 	now      time.Time
 }
 
 // prepare checks a query and binds it to the scope and to what is kept. Without
 // tenants there is nothing to run.
-func (s *Store) prepare(ctx context.Context, sc access.Scope, q eventstore.Query, filterOnly bool) (a ask, err error) {
+func (s *Reader) prepare(ctx context.Context, sc access.Scope, q eventstore.Query, filterOnly bool) (a ask, err error) {
 	a.now = time.Now()
 	p, err := guard(q.LogsQL, a.now)
 	if err != nil {
@@ -34,8 +111,8 @@ func (s *Store) prepare(ctx context.Context, sc access.Scope, q eventstore.Query
 	if filterOnly {
 		p.DropAllPipes()
 	}
-	a.text, a.ids = p.String(), tenants(sc.Tenants()...)
-	a.from, a.to = a.now.Add(-s.cfg.Retention-24*time.Hour), a.now.Add(ahead+time.Hour)
+	a.text, a.ids = p.String(), sc.Tenants()
+	a.from, a.to = a.now.Add(-s.retention-24*time.Hour), a.now.Add(Ahead+time.Hour)
 	if q.From.After(a.from) {
 		a.from = q.From
 	}
@@ -56,17 +133,21 @@ func (s *Store) prepare(ctx context.Context, sc access.Scope, q eventstore.Query
 func (a ask) bind(from, to time.Time, more string) (*logstorage.Query, error) {
 	p, err := parse(a.text+more, a.now)
 	if err != nil {
-		return nil, fault.Wrap("victorialogs.bind", err)
+		return nil, fault.Wrap("logsql.bind", err)
 	}
 	p.AddTimeFilter(from.UnixNano(), to.UnixNano()-1)
 	return p, nil
+}
+
+func (a ask) question(q *logstorage.Query, limit int) Question {
+	return Question{Tenants: a.ids, Query: q, Also: a.also, At: a.now, Limit: limit}
 }
 
 // counted is a name that no field of an event has.
 const counted = "noroshi_count"
 
 // Search returns the rows of a query.
-func (s *Store) Search(ctx context.Context, sc access.Scope, q eventstore.Query) ([]eventstore.Record, error) {
+func (s *Reader) Search(ctx context.Context, sc access.Scope, q eventstore.Query) ([]eventstore.Record, error) {
 	a, err := s.prepare(ctx, sc, q, false)
 	if err != nil || len(a.ids) == 0 {
 		return nil, err
@@ -83,7 +164,7 @@ func (s *Store) Search(ctx context.Context, sc access.Scope, q eventstore.Query)
 		}
 		if !p.CanReturnLastNResults() {
 			p.AddPipeOffsetLimit(0, uint64(limit))
-			rows, err = s.run(ctx, a.ids, p, limit)
+			rows, err = s.run(ctx, a.question(p, limit))
 			return err
 		}
 		rows, err = s.timed(ctx, a, limit, q.Oldest)
@@ -95,7 +176,7 @@ func (s *Store) Search(ctx context.Context, sc access.Scope, q eventstore.Query)
 // timed returns the rows at one end of the span, in their order. Sorting reads
 // whole rows, so it first finds, by counting, a part of the span that holds
 // enough: most readers want the newest hundred of millions.
-func (s *Store) timed(ctx context.Context, a ask, limit int, oldest bool) ([]eventstore.Record, error) {
+func (s *Reader) timed(ctx context.Context, a ask, limit int, oldest bool) ([]eventstore.Record, error) {
 	from, to, sort := a.from, a.to, " | sort by (_time desc)"
 	if oldest {
 		sort = " | sort by (_time)"
@@ -121,7 +202,7 @@ func (s *Store) timed(ctx context.Context, a ask, limit int, oldest bool) ([]eve
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.run(ctx, a.ids, p, limit)
+	rows, err := s.run(ctx, a.question(p, limit))
 	slices.SortStableFunc(rows, func(x, y eventstore.Record) int {
 		if oldest {
 			return x.Time.Compare(y.Time)
@@ -145,12 +226,12 @@ func maxTime(a, b time.Time) time.Time {
 	return a
 }
 
-func (s *Store) count(ctx context.Context, a ask, from, to time.Time) (int64, error) {
+func (s *Reader) count(ctx context.Context, a ask, from, to time.Time) (int64, error) {
 	p, err := a.bind(from, to, " | stats count() "+counted)
 	if err != nil {
 		return 0, err
 	}
-	rows, err := s.run(ctx, a.ids, p, 1)
+	rows, err := s.run(ctx, a.question(p, 1))
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
@@ -163,13 +244,13 @@ func number(s string) int64 {
 }
 
 // Histogram counts the rows of the query's filter per step.
-func (s *Store) Histogram(ctx context.Context, sc access.Scope, q eventstore.Query, step time.Duration) ([]eventstore.Bucket, error) {
+func (s *Reader) Histogram(ctx context.Context, sc access.Scope, q eventstore.Query, step time.Duration) ([]eventstore.Bucket, error) {
 	a, err := s.prepare(ctx, sc, q, true)
 	if err != nil || len(a.ids) == 0 {
 		return nil, err
 	}
 	if step < time.Second || a.to.Sub(a.from)/step > eventstore.MaxSteps {
-		return nil, fault.New(fault.Invalid, "victorialogs.histogram", "a histogram has at most %d steps, of a second or more", eventstore.MaxSteps)
+		return nil, fault.New(fault.Invalid, "logsql.histogram", "a histogram has at most %d steps, of a second or more", eventstore.MaxSteps)
 	}
 	var out []eventstore.Bucket
 	err = s.forReader(ctx, func(ctx context.Context) error {
@@ -178,7 +259,7 @@ func (s *Store) Histogram(ctx context.Context, sc access.Scope, q eventstore.Que
 			return err
 		}
 		p.AddCountByTimePipe(int64(step), 0, nil)
-		rows, err := s.run(ctx, a.ids, p, eventstore.MaxSteps+2)
+		rows, err := s.run(ctx, a.question(p, eventstore.MaxSteps+2))
 		for _, r := range rows {
 			out = append(out, eventstore.Bucket{Start: r.Time, Count: number(r.Fields["hits"])})
 		}
@@ -189,14 +270,14 @@ func (s *Store) Histogram(ctx context.Context, sc access.Scope, q eventstore.Que
 }
 
 // FieldNames lists the names of the fields that the query's rows have.
-func (s *Store) FieldNames(ctx context.Context, sc access.Scope, q eventstore.Query) ([]eventstore.ValueCount, error) {
+func (s *Reader) FieldNames(ctx context.Context, sc access.Scope, q eventstore.Query) ([]eventstore.ValueCount, error) {
 	return s.values(ctx, sc, q, " | field_names", "name", "hits", eventstore.MaxValues)
 }
 
 // FieldValues lists the most frequent values of a field.
-func (s *Store) FieldValues(ctx context.Context, sc access.Scope, q eventstore.Query, field string, limit int) ([]eventstore.ValueCount, error) {
+func (s *Reader) FieldValues(ctx context.Context, sc access.Scope, q eventstore.Query, field string, limit int) ([]eventstore.ValueCount, error) {
 	if field == "" || len(field) > 128 || strings.HasSuffix(field, "*") {
-		return nil, fault.New(fault.Invalid, "victorialogs.values", "a field's name has 1 to 128 bytes, and stands for one field")
+		return nil, fault.New(fault.Invalid, "logsql.values", "a field's name has 1 to 128 bytes, and stands for one field")
 	}
 	if limit <= 0 || limit > eventstore.MaxValues {
 		limit = eventstore.MaxValues
@@ -206,7 +287,7 @@ func (s *Store) FieldValues(ctx context.Context, sc access.Scope, q eventstore.Q
 	return s.values(ctx, sc, q, more, field, counted, limit)
 }
 
-func (s *Store) values(ctx context.Context, sc access.Scope, q eventstore.Query, more, name, hits string, limit int) ([]eventstore.ValueCount, error) {
+func (s *Reader) values(ctx context.Context, sc access.Scope, q eventstore.Query, more, name, hits string, limit int) ([]eventstore.ValueCount, error) {
 	a, err := s.prepare(ctx, sc, q, true)
 	if err != nil || len(a.ids) == 0 {
 		return nil, err
@@ -217,9 +298,9 @@ func (s *Store) values(ctx context.Context, sc access.Scope, q eventstore.Query,
 		if err != nil {
 			return err
 		}
-		rows, err := s.run(ctx, a.ids, p, limit)
+		rows, err := s.run(ctx, a.question(p, limit))
 		for _, r := range rows {
-			if v := r.Fields[name]; v != "" && !own(v) {
+			if v := r.Fields[name]; v != "" && !slices.Contains(Own, v) {
 				out = append(out, eventstore.ValueCount{Value: v, Count: number(r.Fields[hits])})
 			}
 		}
@@ -232,37 +313,4 @@ func (s *Store) values(ctx context.Context, sc access.Scope, q eventstore.Query,
 		return strings.Compare(x.Value, y.Value)
 	})
 	return out, err
-}
-
-// maxKnown is how many identifiers are asked for in one query.
-const maxKnown = 1000
-
-// Known tells which events of a tenant are stored already. It waits for no
-// reader: the ingest asks.
-func (s *Store) Known(ctx context.Context, tenant uint32, uids []string, from, to time.Time) (map[string]bool, error) {
-	leave, err := s.enter()
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	have := map[string]bool{}
-	for part := range slices.Chunk(uids, maxKnown) {
-		list := make([]string, len(part))
-		for i, u := range part {
-			list[i] = quote(u)
-		}
-		p, err := parse(`"metadata.uid":in(`+strings.Join(list, ",")+`) | uniq by ("metadata.uid")`, time.Now())
-		if err != nil {
-			return nil, fault.Wrap("victorialogs.known", err)
-		}
-		p.AddTimeFilter(from.UnixNano(), to.UnixNano())
-		rows, err := s.run(ctx, tenants(tenant), p, len(part))
-		if err != nil {
-			return nil, fault.Wrap("victorialogs.known", err)
-		}
-		for _, r := range rows {
-			have[r.Fields["metadata.uid"]] = true
-		}
-	}
-	return have, nil
 }

@@ -1,4 +1,4 @@
-package victorialogs
+package logsql
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 	"golang.org/x/net/idna"
 
 	"noroshi/fault"
@@ -20,19 +19,19 @@ const unindexed = `{node!=""}`
 
 // anyUnindexed tells whether some tenants still have such rows; where there are
 // none, it reads no row.
-func (s *Store) anyUnindexed(ctx context.Context, a ask) (bool, error) {
+func (s *Reader) anyUnindexed(ctx context.Context, a ask) (bool, error) {
 	p, err := parse(unindexed+" | fields _time | limit 1", a.now)
 	if err != nil {
-		return false, fault.Wrap("victorialogs.unindexed", err)
+		return false, fault.Wrap("logsql.unindexed", err)
 	}
 	p.AddTimeFilter(a.from.UnixNano(), a.to.UnixNano()-1)
-	rows, err := s.run(ctx, a.ids, p, 1)
+	rows, err := s.run(ctx, a.question(p, 1))
 	return len(rows) > 0, err
 }
 
 // restrict leaves of a question the rows that show one of some observables.
-func (s *Store) restrict(ctx context.Context, a *ask, all []observable.Observable) error {
-	const op = "victorialogs.restrict"
+func (s *Reader) restrict(ctx context.Context, a *ask, all []observable.Observable) error {
+	const op = "logsql.restrict"
 	filter := showing(all)
 	old, err := s.anyUnindexed(ctx, *a)
 	if err != nil {
@@ -45,16 +44,7 @@ func (s *Store) restrict(ctx context.Context, a *ask, all []observable.Observabl
 		}
 		filter = either(filter, "("+unindexed+" and "+either(each...)+")")
 	}
-	f, err := logstorage.ParseFilterAtTimestamp(filter, a.now.UnixNano())
-	if err != nil {
-		return fault.As(fault.Internal, op, err, "the observables cannot be looked for")
-	}
-	p, err := parse(a.text, a.now)
-	if err != nil {
-		return fault.Wrap(op, err)
-	}
-	p.AddExtraFilters(f)
-	a.text = p.String()
+	a.also = filter
 	return nil
 }
 
