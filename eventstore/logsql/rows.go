@@ -34,8 +34,8 @@ func className(c event.Class) string {
 // of their names: the engine sorts each row by them, and finds it sorted.
 func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
 	own := []logstorage.Field{{Name: "_msg", Value: e.Summary()}, {Name: "class", Value: className(e.ClassUID)}, {Name: "node", Value: string(e.Metadata.Reporter.UID)}}
-	if words := appendWords(nil, e.Observables()); len(words) > 0 {
-		own = append(own, logstorage.Field{Name: indexField, Value: string(words)})
+	if chains := indexOf(e.Observables()); chains != "" {
+		own = append(own, logstorage.Field{Name: indexField, Value: chains})
 	}
 	e.Flatten(func(name, value string) {
 		for len(own) > 0 && own[0].Name < name {
