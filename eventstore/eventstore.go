@@ -87,8 +87,8 @@ func (r RefusedRows) Error() string {
 // Unwrap gives the reason of the first, so that the kind is known.
 func (r RefusedRows) Unwrap() error { return r[0].Err }
 
-// Store is an engine. Appended rows are found after Flush, or after about a
-// second, and survive any crash of the process after Sync.
+// Store is an engine. Appended rows are found after Flush, or after a second at
+// the latest, and survive any crash of the process after Sync.
 type Store interface {
 	// Append adds rows. It returns RefusedRows when it took the others; after any
 	// other error nothing is known of them, and Known tells.

@@ -34,6 +34,7 @@ func (s *Store) forReader(ctx context.Context, fn func(ctx context.Context) erro
 	case <-ctx.Done():
 		return fault.As(fault.Unavailable, "victorialogs.query", context.Cause(ctx), "too many searches run at once; try again")
 	}
+	s.freshen(time.Now())
 	return fn(ctx)
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
@@ -53,6 +54,9 @@ type Store struct {
 	write sync.RWMutex // held for reading by Append, for writing by Sync
 	mark  sync.Mutex
 	dirty map[string]bool // days with rows that are not durable yet
+
+	unseen atomic.Bool  // there are rows that a search may not find yet
+	fresh  atomic.Int64 // milliseconds since 1970 of the last time a reader saw to that
 }
 
 var _ eventstore.Store = (*Store)(nil)
