@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,9 +136,11 @@ func (s *Store) Stats(context.Context) (eventstore.Stats, error) {
 	}, nil
 }
 
+// tenants is a list of organisations as the engine wants it: in order. In another
+// one it passes over some of them without a word.
 func tenants(ids ...uint32) []logstorage.TenantID {
 	out := make([]logstorage.TenantID, len(ids))
-	for i, id := range ids {
+	for i, id := range slices.Sorted(slices.Values(ids)) {
 		out[i] = logstorage.TenantID{AccountID: id}
 	}
 	return out
