@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X noroshi/app.version=$(VERSION)
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 
-.PHONY: run build web test bench bench-chain fuzz bpf cross clean
+.PHONY: run build web test bench bench-chain soak fuzz bpf cross clean
 
 run: build
 	./bin/noroshi up
@@ -29,6 +29,11 @@ bench: bench-chain
 
 bench-chain: build
 	./bin/noroshi drill --ephemeral --repeat 50
+
+# A storm over the whole chain: processes are killed and frozen at random moments
+# under load. MINUTES=30 lasts longer, SEED=… repeats a plan of kills.
+soak: build
+	go run ./bench/soak --minutes $(or $(MINUTES),1)
 
 # Every fuzz target for a short while.
 fuzz:

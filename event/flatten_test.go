@@ -105,7 +105,7 @@ func TestFlattenLeavesNothingOut(t *testing.T) {
 	// And whole is whole: no field of the event is zero.
 	v := reflect.ValueOf(*whole())
 	for i := range v.NumField() {
-		if v.Field(i).IsZero() {
+		if v.Type().Field(i).IsExported() && v.Field(i).IsZero() {
 			t.Errorf("the test does not set %s", v.Type().Field(i).Name)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 // Limits of names and URLs (RFC 1035 §2.3.4; URLs by convention).
 const (
-	maxName  = 253
+	MaxName  = 253
 	maxLabel = 63
 	maxURL   = 2048
 )
@@ -134,8 +134,8 @@ func isHexNumber(s string) bool {
 
 func checkName(s string) error {
 	const op = "observable.domain"
-	if s == "" || len(s) > maxName {
-		return fault.New(fault.Invalid, op, "a name has 1 to %d characters", maxName)
+	if s == "" || len(s) > MaxName {
+		return fault.New(fault.Invalid, op, "a name has 1 to %d characters", MaxName)
 	}
 	for l := range strings.SplitSeq(s, ".") {
 		if l == "" || len(l) > maxLabel {
