@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"noroshi/access"
@@ -328,6 +330,58 @@ func TestReplySubjectStaysInTheOrganisation(t *testing.T) {
 		case "a2 answer":
 		default:
 			t.Errorf("heard %s", got)
+		}
+	}
+}
+
+// TestRoutesJoinHubsOnly joins the servers of two hubs of one platform, and lets
+// others try: a node, and the hub of another platform that knows the address.
+func TestRoutesJoinHubsOnly(t *testing.T) {
+	p, other := newPlatform(t), newPlatform(t)
+	routed := func(name string, cfg *tls.Config, to ...*url.URL) *server.Server {
+		s, err := server.NewServer(&server.Options{ServerName: name, Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, Routes: to,
+			Cluster: server.ClusterOpts{Name: "noroshi", Host: "127.0.0.1", Port: server.RANDOM_PORT, TLSConfig: cfg, TLSTimeout: 20, PoolSize: -1}})
+		must(t, err)
+		s.Start()
+		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+		if !s.ReadyForConnections(20 * time.Second) {
+			t.Fatalf("%s did not start", name)
+		}
+		return s
+	}
+	cluster := func(ca *identity.CA) *tls.Config {
+		cfg, err := ca.ClusterTLS(nil)
+		must(t, err)
+		return cfg
+	}
+	first := routed("first", cluster(p.ca))
+	at := &url.URL{Scheme: "nats-route", Host: first.ClusterAddr().String()}
+	second := routed("second", cluster(p.ca), at)
+	waitFor(t, "two hubs are joined", func() bool { return first.NumRoutes() == 1 && second.NumRoutes() == 1 })
+
+	node := p.member("node")
+	asNode, gullible := p.shows(&node), cluster(other.ca)
+	asNode.Certificates = []tls.Certificate{node}
+	gullible.RootCAs = asNode.RootCAs // It believes this platform, which must not believe it.
+	tried := make(chan struct{}, 16)
+	for name, cfg := range map[string]*tls.Config{"node": asNode, "stranger": gullible} {
+		// A route is tried again and again; the second handshake follows the first's refusal.
+		get := cfg.GetClientCertificate
+		cfg.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			select {
+			case tried <- struct{}{}:
+			default:
+			}
+			return get(r)
+		}
+		s := routed(name, cfg, at)
+		waitFor(t, name+" is refused and tries again", func() bool { return len(tried) >= 2 })
+		if n := s.NumRoutes(); n != 0 || first.NumRoutes() != 1 {
+			t.Errorf("%s has %d routes, the hub %d", name, n, first.NumRoutes())
+		}
+		s.Shutdown()
+		for len(tried) > 0 {
+			<-tried
 		}
 	}
 }
