@@ -48,7 +48,8 @@ func (h *hub) flow(ctx context.Context) error {
 	return nil
 }
 
-// forget drops, once a day, passive DNS that is older than the events are kept.
+// forget drops, once a day, passive DNS that is older than the events are kept,
+// and what feeds need not remember.
 func (h *hub) forget(ctx context.Context) error {
 	tick := time.NewTicker(24 * time.Hour)
 	defer tick.Stop()
@@ -58,6 +59,9 @@ func (h *hub) forget(ctx context.Context) error {
 			h.log.Error("old passive DNS cannot be dropped", "role", "hub", "err", err)
 		} else if n > 0 {
 			h.log.Info("old passive DNS dropped", "role", "hub", "entries", n)
+		}
+		if err := h.push.Forget(ctx); err != nil && ctx.Err() == nil {
+			h.log.Error("what feeds need not remember cannot be dropped", "role", "hub", "err", err)
 		}
 		select {
 		case <-ctx.Done():
