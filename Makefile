@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X noroshi/app.version=$(VERSION)
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 
-.PHONY: run build web test bench bench-chain fuzz bpf cross clean
+.PHONY: run build web test bench bench-chain bench-push fuzz bpf cross clean
 
 run: build
 	./bin/noroshi up
@@ -25,10 +25,13 @@ test:
 	scripts/test
 
 # Each benchmark ends with a line BENCH NAME {json}; `make bench` runs all.
-bench: bench-chain
+bench: bench-chain bench-push
 
 bench-chain: build
 	./bin/noroshi drill --ephemeral --repeat 50
+
+bench-push: build
+	go run ./bench/push $(PUSH)
 
 # Every fuzz target for a short while.
 fuzz:
