@@ -63,7 +63,8 @@ func (h *hub) pass(ctx context.Context, f finding.Finding) error {
 	return h.line.PublishStage(ctx, "finding", string(f.ID)+"."+strconv.Itoa(len(f.Observables))+"."+strconv.FormatInt(f.Count, 10), f)
 }
 
-// forget drops, once a day, passive DNS that is older than the events are kept.
+// forget drops, once a day, passive DNS that is older than the events are kept,
+// and what feeds need not remember.
 func (h *hub) forget(ctx context.Context) error {
 	tick := time.NewTicker(24 * time.Hour)
 	defer tick.Stop()
@@ -73,6 +74,9 @@ func (h *hub) forget(ctx context.Context) error {
 			h.log.Error("old passive DNS cannot be dropped", "role", "hub", "err", err)
 		} else if n > 0 {
 			h.log.Info("old passive DNS dropped", "role", "hub", "entries", n)
+		}
+		if err := h.push.Forget(ctx); err != nil && ctx.Err() == nil {
+			h.log.Error("what feeds need not remember cannot be dropped", "role", "hub", "err", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -18,7 +18,7 @@ const (
 	// The first change of a quiet feed goes at once. While more follow they are
 	// gathered, so that a storm reaches a thousand edges as few frames, at a
 	// speed that their lines and the hub's own can take.
-	gather   = 100 * time.Millisecond
+	gather   = 50 * time.Millisecond
 	feedRate = 256 << 10 // bytes a second, to each edge
 )
 
