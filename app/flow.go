@@ -39,6 +39,7 @@ func (h *hub) flow(ctx context.Context) error {
 			return h.line.PublishStage(ctx, "finding", string(f.ID)+"."+strconv.Itoa(len(f.Observables))+"."+strconv.FormatInt(f.Count, 10), f)
 		}})
 	h.run.background("forget", h.forget)
+	h.run.background("care", h.care.Run)
 	h.run.background("push", h.push.Run)
 	h.run.background("expiry", h.intel.Run)
 	h.run.background("look back", h.lookBack)

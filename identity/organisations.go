@@ -134,7 +134,14 @@ func (o *Organisations) Put(ctx context.Context, actor string, x org.Organisatio
 		switch {
 		case ledger.NoRows(err):
 			x.ID = o.d.Ident.New(ident.Org)
-			if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(tenant), 0) + 1 FROM organisation`).Scan(&x.Tenant); err != nil {
+			var gone int
+			if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM organisation_gone WHERE slug = ?`, x.Slug).Scan(&gone); err != nil {
+				return err
+			}
+			if gone > 0 {
+				return fault.New(fault.Conflict, op, "an organisation %s was deleted here; one that comes back takes another short name", x.Slug)
+			}
+			if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(t), 0) + 1 FROM (SELECT tenant AS t FROM organisation UNION ALL SELECT tenant FROM organisation_gone) AS used`).Scan(&x.Tenant); err != nil {
 				return err
 			}
 		case err != nil:
@@ -163,6 +170,14 @@ func write(ctx context.Context, tx *ledger.Tx, x org.Organisation) error {
 		x.ID, x.Parent, x.Slug, x.Tenant, ledger.JSON(x)); err != nil {
 		return err
 	}
+	if err := nextEdition(ctx, tx); err != nil {
+		return err
+	}
+	return tx.Record(ctx, "organisation", x.ID, x.ID, "put", x)
+}
+
+// nextEdition tells all hubs that the tree is another one.
+func nextEdition(ctx context.Context, tx *ledger.Tx) error {
 	number, err := editionOf(ctx, tx)
 	if err != nil {
 		return err
@@ -171,11 +186,9 @@ func write(ctx context.Context, tx *ledger.Tx, x org.Organisation) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO setting (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
-		editionKey, strconv.FormatUint(n+1, 10)); err != nil {
-		return err
-	}
-	return tx.Record(ctx, "organisation", x.ID, x.ID, "put", x)
+	_, err = tx.Exec(ctx, `INSERT INTO setting (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+		editionKey, strconv.FormatUint(n+1, 10))
+	return err
 }
 
 // checkParent walks up from x: every parent must be there, and none may be x.
