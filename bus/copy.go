@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -123,7 +124,7 @@ func (s *Server) Restore(ctx context.Context, stream string, r io.Reader) error 
 	in.Buffer(make([]byte, 64<<10), maxCopyLine)
 	var head streamCopy
 	if err := copyLine(in, &head); err != nil {
-		return err
+		return fault.As(fault.Invalid, op, err, "the copy of the stream %.100q has no beginning", stream)
 	}
 	cfg, err := head.safe(stream)
 	if err != nil {
@@ -148,14 +149,31 @@ func (s *Server) Restore(ctx context.Context, stream string, r io.Reader) error 
 				return fault.Wrap(op, err)
 			}
 		}
-		ack, err := js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}, jetstream.WithExpectStream(stream))
+		ack, err := m.publish(ctx, js)
 		if err != nil {
 			return fault.As(fault.Invalid, op, err, "a message of the stream %s cannot be restored: %v", stream, err)
 		}
-		if ack.Sequence != m.Seq {
-			return fault.New(fault.Invalid, op, "the message %d of the stream %s stands twice in the copy", m.Seq, stream)
+		if ack.Stream != stream || ack.Sequence != m.Seq {
+			return fault.New(fault.Invalid, op, "the message %d of the stream %s stands twice in the copy, or is another's", m.Seq, stream)
 		}
 	}
+}
+
+// publish puts a message where it was. What its publisher expected of the stream
+// then is not expected now; its identifier is, so that a node which sends it
+// again is not taken twice, unless it came twice before, too.
+func (m messageCopy) publish(ctx context.Context, js jetstream.JetStream) (*jetstream.PubAck, error) {
+	for name := range m.Header {
+		if strings.HasPrefix(name, "Nats-Expected-") {
+			delete(m.Header, name)
+		}
+	}
+	ack, err := js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
+	if err != nil || !ack.Duplicate {
+		return ack, err
+	}
+	delete(m.Header, headerMessageID)
+	return js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
 }
 
 // maxHole bounds what a copy may say was forgotten between two messages.
