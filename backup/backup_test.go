@@ -342,31 +342,37 @@ func TestSealedKeysVouchForTheWholeBackup(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	good := entries(f, small(f, nil))
+	// By hand: a ledger would be opened by every worker.
+	file := func(name, body string) entry {
+		return entry{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600}, []byte(body)}
+	}
+	row := "[1,\"a\"]\n"
+	m := backup.Manifest{Rows: map[string]int64{"t": 1}, Files: []backup.File{{Name: "ledger/t.jsonl"}, {Name: "keys/identity/ca.key"}}}
+	refit(f, m, "keys/identity/ca.key", []byte("k"))
+	good := []entry{file("header.json", `{"format":1,"parts":["ledger","keys"],"versions":[1],"tables":[{"name":"t","columns":["a","b"]}]}`),
+		file("ledger/t.jsonl", row), file("keys/identity/ca.key", "k"), file("manifest.json", string(refit(f, m, "ledger/t.jsonl", []byte(row))))}
+	must(f, verify(f, join(f, good), nil))
 	f.Add(plain(f, join(f, good)))
 	f.Add(plain(f, join(f, good[:3])))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		// What is compressed is fuzzed: most changes of the outside end at a checksum.
-		for _, in := range [][]byte{b, packed(t, b)} {
-			r, err := backup.Open(bytes.NewReader(in))
-			if err != nil {
-				continue
-			}
-			for {
-				name, content, err := r.Next()
-				if err != nil {
-					break
-				}
-				if !filepath.IsLocal(name) || strings.Contains(name, "..") || strings.ContainsAny(name, "\\\x00") {
-					t.Fatalf("the name %q was handed out", name)
-				}
-				if n, err := io.Copy(io.Discard, content); err == nil && n > int64(len(b)) {
-					t.Fatalf("%d bytes came out of %d", n, len(b))
-				}
-			}
-			r.Close()
+		r, err := backup.OpenTar(bytes.NewReader(b))
+		if err != nil {
+			return
 		}
+		for {
+			name, content, err := r.Next()
+			if err != nil {
+				break
+			}
+			if !filepath.IsLocal(name) || strings.Contains(name, "..") || strings.ContainsAny(name, "\\\x00") {
+				t.Fatalf("the name %q was handed out", name)
+			}
+			if n, err := io.Copy(io.Discard, content); err == nil && n > 64<<20 {
+				t.Fatalf("%d bytes came out of %d", n, len(b))
+			}
+		}
+		r.Close()
 	})
 }
 

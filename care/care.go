@@ -85,6 +85,8 @@ func (c *Care) Delete(ctx context.Context, s access.Scope, id ident.ID, basis st
 	switch {
 	case !ok || !s.Allows(id):
 		return d, fault.New(fault.NotFound, op, "there is no such organisation here")
+	case o.Parent != "" && !s.Allows(o.Parent):
+		return d, fault.New(fault.Denied, op, "an organisation is deleted by an administrator of the one above it")
 	case o.Parent == "":
 		return d, fault.New(fault.Invalid, op, "the centre cannot be deleted: without it there is no platform")
 	case len(tree.Subtree(id)) > 1:

@@ -167,6 +167,7 @@ func TestWhatCannotBeDeletedIsRefused(t *testing.T) {
 			"the centre":         {r.scope, r.centre.ID, "x", fault.Invalid},
 			"with some below":    {r.as(t, r.centre.ID), r.b.ID, "x", fault.Conflict},
 			"another's":          {r.as(t, r.b.ID), r.a.ID, "x", fault.NotFound},
+			"its own":            {r.as(t, r.a.ID), r.a.ID, "x", fault.Denied},
 			"nobody's":           {r.scope, "org_none", "x", fault.NotFound},
 			"outside what I may": {access.Scope{}, below.ID, "x", fault.NotFound},
 		} {
