@@ -33,6 +33,7 @@ func (h *hub) flow(ctx context.Context) error {
 	h.run.background("forget", h.forget)
 	h.run.background("certificates", h.overdue)
 	h.run.background("acknowledgements", h.push.Acknowledge)
+	h.run.background("care", h.care.Run)
 	h.run.background("push", h.push.Run)
 	h.run.background("expiry", h.intel.Run)
 	h.run.background("look back", h.back.run)

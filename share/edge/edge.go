@@ -224,6 +224,8 @@ func (f *Follower) apply(x *feed, a arrived) (fr set.Frame, said, ok bool) {
 	case fr.Seq == x.state.Seq && len(fr.Changes) == 0:
 		same := fr.Digest == x.state.Digest()
 		return fr, same, same
+	case fr.Seq < x.state.Seq && len(fr.Changes) == 0:
+		return fr, false, false // The hub is behind: it was restored from a backup, and is asked what holds now.
 	case fr.Seq <= x.state.Seq:
 		return fr, false, true // Known.
 	case fr.From != x.state.Seq:
