@@ -51,6 +51,7 @@ func newClient(caFile string) (*http.Client, error) {
 type request struct {
 	url     string
 	form    url.Values // sent as the body: long filters and keys stay out of the URL
+	again   bool       // asking twice does no harm
 	body    io.Reader  // instead of a form
 	headers map[string]string
 }
@@ -67,6 +68,11 @@ func (s *Store) send(ctx context.Context, op string, r request) (io.ReadCloser, 
 	}
 	if r.body == nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if r.again {
+		// The transport then asks anew when the connection that it had kept was dead, as
+		// it does after a restart of the server. An empty list is not sent.
+		req.Header["X-Idempotency-Key"] = nil
 	}
 	for k, v := range r.headers {
 		req.Header.Set(k, v)

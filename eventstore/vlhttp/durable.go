@@ -36,7 +36,7 @@ func (s *Store) force(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.call(ctx, "vlhttp.force", request{url: s.cfg.Insert + "/internal/force_flush", form: form}, maxWords)
+	_, err = s.call(ctx, "vlhttp.force", request{url: s.cfg.Insert + "/internal/force_flush", form: form, again: true}, maxWords)
 	return err
 }
 

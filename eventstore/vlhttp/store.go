@@ -94,7 +94,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	if _, err := s.call(ctx, op, request{url: s.cfg.Select + "/health"}, maxWords); err != nil {
+	if _, err := s.call(ctx, op, request{url: s.cfg.Select + "/health", again: true}, maxWords); err != nil {
 		return err
 	}
 	short, cancel := context.WithTimeout(ctx, busy)

@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -179,13 +181,22 @@ func (p *Process) signal(sig syscall.Signal) {
 	}
 }
 
-// FreeAddr is an address on loopback that nobody listens on.
+// FreeAddr is an address on loopback that nobody listens on. It lies below the
+// ports that the kernel gives to connections, so that none takes it while a
+// server is away: whoever dials a dead port there may even reach itself.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(lowestPort+rand.IntN(highestPort-lowestPort)))
+		var l net.Listener
+		if l, err = net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			return addr
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
+
+const lowestPort, highestPort = 12_000, 32_000
