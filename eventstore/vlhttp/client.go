@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,10 +27,28 @@ const (
 	patience = 30 * time.Second
 )
 
+// dial connects so that closing takes back what was not sent yet: the kernel would
+// go on sending an append that was given up, and deliver it after a network came
+// back, when it was long appended again.
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		if err := tcp.SetLinger(0); err != nil {
+			_ = c.Close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
 // newClient makes the client of one server. It follows no redirection, so that
 // credentials go nowhere else, and takes no proxy from the environment.
 func newClient(caFile string) (*http.Client, error) {
 	tr := &http.Transport{
+		DialContext:         dial,
 		MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
 		ResponseHeaderTimeout: patience, DisableCompression: true, ForceAttemptHTTP2: true,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -166,11 +167,37 @@ func (p *Process) end(sig syscall.Signal) {
 	<-ended
 }
 
-// Pause lets the server hang, with its port open, until Resume.
-func (p *Process) Pause() { p.signal(syscall.SIGSTOP) }
+// Pause lets the server hang, with its port open, until Resume. It returns when
+// every thread has stopped.
+func (p *Process) Pause() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	for end := time.After(startBound); !p.stopped(); {
+		select {
+		case <-end:
+			p.t.Fatal("the server does not stop")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
 
 // Resume ends a Pause.
 func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
+
+func (p *Process) stopped() bool {
+	threads, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(p.PID()), "task", "*", "stat"))
+	if err != nil || len(threads) == 0 {
+		return false
+	}
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		// The name in brackets may hold anything; the state follows it.
+		if _, state, ok := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " "); err != nil || !ok || state[0] != 'T' {
+			return false
+		}
+	}
+	return true
+}
 
 func (p *Process) signal(sig syscall.Signal) {
 	p.t.Helper()
