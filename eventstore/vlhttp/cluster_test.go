@@ -29,6 +29,7 @@ func clusterThatWrites(t testing.TB, every time.Duration) (front *peers.Process,
 
 // TestContractOfACluster runs the contract on a cluster's front.
 func TestContractOfACluster(t *testing.T) {
+	t.Parallel() // It waits more than it works.
 	storetest.Contract(t, func(t *testing.T) eventstore.Store {
 		front, _ := cluster(t)
 		return open(t, vlhttp.Config{Insert: front.URL(), Select: front.URL(), Hold: vlhttp.MinHold})
@@ -38,6 +39,7 @@ func TestContractOfACluster(t *testing.T) {
 // TestAClusterIsHeldBack kills a storage node after a Sync, which had waited
 // until the node must have written to disk, and finds everything.
 func TestAClusterIsHeldBack(t *testing.T) {
+	t.Parallel() // It waits more than it works.
 	front, nodes := cluster(t)
 	s := open(t, vlhttp.Config{Insert: front.URL(), Hold: 3 * time.Second})
 	if err := s.Append(t.Context(), batch(5000, 0, time.Now())); err != nil { // More than 1,000 of a stream go to both nodes.
@@ -64,6 +66,7 @@ func TestAClusterIsHeldBack(t *testing.T) {
 // TestALossOfAClusterIsSaid kills a storage node that has rows in memory only, as one
 // does that wrote them later than the operator said.
 func TestALossOfAClusterIsSaid(t *testing.T) {
+	t.Parallel() // It waits more than it works.
 	front, nodes := clusterThatWrites(t, time.Hour)
 	s := open(t, vlhttp.Config{Insert: front.URL(), Hold: vlhttp.MinHold})
 	if err := s.Append(t.Context(), batch(3000, 0, time.Now())); err != nil {

@@ -35,6 +35,7 @@ func uids(first, n uint64) []string {
 // again, kills the server the moment that one returns, and finds everything that
 // was appended before it, by the way of readers.
 func TestWhatWasSyncedSurvivesKill(t *testing.T) {
+	t.Parallel() // It waits more than it works.
 	server := start(t)
 	s := open(t, vlhttp.Config{Insert: server.URL()})
 	for round := range uint64(4) {
@@ -183,6 +184,7 @@ func loseAndBringBack(t *testing.T, s eventstore.Store, server *peers.Process) {
 // The server has received it, and takes it when it goes on, while the same rows
 // are asked for and appended again.
 func TestAnAppendThatComesLateIsNotDoubled(t *testing.T) {
+	t.Parallel() // It waits more than it works.
 	server := start(t)
 	s := open(t, vlhttp.Config{Insert: server.URL()})
 	if err := s.Append(t.Context(), batch(1, 0, time.Now())); err != nil { // It is connected.
