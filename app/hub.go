@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -61,13 +62,14 @@ type hub struct {
 	pdns       *pdns.Store
 	match      *match.Set
 	findings   *analyse.Analyser
+	receiver   *bus.Receiver
 	ingest     *ingest.Ingest
-	hunter     *hunt.Hunter
-	hunts      chan indicator.Indicator
 	intel      *intel.Intel
+	back       *lookBack
 	push       *push.Push
 	api        *api.API
 
+	copying                sync.Mutex // held by the one backup that is under way
 	enrolAddr, consoleAddr string
 	run                    runner
 }
@@ -75,7 +77,7 @@ type hub struct {
 // wireHub builds the hub in one straight line: what is made first is stopped
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
-	h := &hub{cfg: cfg, log: log, roll: rollcall.New(time.Now), match: match.New(), hunts: make(chan indicator.Indicator, 1024), run: newRunner()}
+	h := &hub{cfg: cfg, log: log, roll: rollcall.New(time.Now), match: match.New(), run: newRunner()}
 	for _, step := range []func(context.Context) error{h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
@@ -88,11 +90,7 @@ func (h *hub) dir(name string) string { return filepath.Join(h.cfg.DataDir, name
 
 // records opens the ledger and the organisations.
 func (h *hub) records(ctx context.Context) (err error) {
-	url := h.cfg.Hub.Ledger
-	if url == "" {
-		url = "sqlite:" + h.dir("ledger.db")
-	}
-	if h.db, err = ledger.Open(ctx, url); err != nil {
+	if h.db, err = ledger.Open(ctx, ledgerURL(h.cfg), copyFirst(h.cfg, h.log)); err != nil {
 		return err
 	}
 	h.run.cleanup("ledger", h.db.Close)
@@ -145,34 +143,35 @@ func (h *hub) transport(ctx context.Context) error {
 		return err
 	}
 	h.run.cleanup("bus", func() error { h.server.Close(); return nil })
-	if h.line, err = h.server.Hub(ctx); err != nil {
+	if h.line, err = h.server.Hub(ctx, bus.Single(int64(h.cfg.Hub.BusMiB)<<20)); err != nil {
 		return err
 	}
 	h.run.cleanup("line", func() error { h.line.Close(); return nil })
-	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor})
+	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor, Life: h.cfg.Hub.NodeLife()})
 	if err != nil {
 		return err
 	}
 	nodes.OnCut = func(id ident.ID) {
 		h.server.Disconnect(id)
+		h.announceNodes("node", []ident.ID{id})
 		h.roll.Forget(id)
-		h.announce("node", id, nil)
 	}
+	nodes.OnRetire = h.server.Disconnect
 	h.admitting.Store(nodes)
 	h.nodes = nodes
 	h.push = push.New(push.Deps{DB: h.db, Wire: h.line, Key: h.ca.FeedKey(), Tree: h.orgs.Current, Edges: h.edges, Now: time.Now, Log: h.log})
-	h.push.OnAck = func(nodes []ident.ID) { h.announce("signal", nodes[0], nil) }
+	h.push.OnAck = func(nodes []ident.ID) { h.announceNodes("signal", nodes) }
 	return errors.Join(h.enrolment(l), h.listen(ctx))
 }
 
 // enrolment lets nodes join.
 func (h *hub) enrolment(l net.Listener) error {
-	cfg, err := h.ca.ServerTLS(h.hosts())
+	cfg, err := h.ca.EnrolTLS(h.hosts())
 	if err != nil {
 		return err
 	}
 	s := server(identity.EnrolHandler(h.nodes, h.log))
-	s.TLSConfig = cfg
+	s.TLSConfig, s.ErrorLog = cfg, h.nodes.HandshakeLog(h.log)
 	h.run.serve("enrolment", s, func() error { return s.ServeTLS(l, "", "") })
 	return nil
 }
@@ -236,7 +235,7 @@ func (h *hub) edges() []push.Edge {
 }
 
 func (h *hub) store(context.Context) error {
-	h.pdns = pdns.New(h.db)
+	h.pdns = pdns.New(h.db, "")
 	s, err := victorialogs.Open(victorialogs.Config{Dir: h.dir("events"), MemoryMiB: h.cfg.Hub.EventsMiB, Retention: time.Duration(h.cfg.Hub.RetentionDays) * 24 * time.Hour}, h.log)
 	if err != nil {
 		return err
@@ -270,7 +269,6 @@ func (h *hub) analysis(ctx context.Context) error {
 		return err
 	}
 	h.findings.OnChange = func(f finding.Finding) { h.announce("finding", f.ID, h.visible(f.Org)) }
-	h.hunter = hunt.New(h.events)
 	return nil
 }
 
@@ -315,6 +313,8 @@ func (h *hub) intelligence(ctx context.Context) error {
 	for _, ind := range active {
 		h.match.Put(ind)
 	}
+	h.back = &lookBack{db: h.db, intel: h.intel, findings: h.findings, hunter: hunt.New(h.events), scope: func() access.Scope { return access.Hub(h.orgs.Current(), "hunt") },
+		matched: h.match.Has, settled: func(ctx context.Context) error { return h.ingest.Settled(ctx) }, log: h.log, wake: make(chan struct{}, 1)}
 	h.intel.OnChange = func(ind indicator.Indicator) {
 		// The matcher has it before the look back waits for what is on its way:
 		// no event falls between.
@@ -323,11 +323,7 @@ func (h *hub) intelligence(ctx context.Context) error {
 		if ind.State != indicator.Active {
 			return
 		}
-		select {
-		case h.hunts <- ind:
-		default:
-			h.log.Warn("the look back is behind; this indicator is not hunted", "role", "hub", "indicator", ind.ID)
-		}
+		h.back.look()
 	}
 	return nil
 }
@@ -342,6 +338,18 @@ func (h *hub) readers(ind indicator.Indicator) []ident.ID {
 		out = append(out, o)
 	}
 	return out
+}
+
+// announceNodes says to each organisation, once, that something happened with its
+// nodes. One that does not report yet is seen at the page's next look.
+func (h *hub) announceNodes(topic string, nodes []ident.ID) {
+	said := map[ident.ID]bool{}
+	for _, n := range nodes {
+		if r, ok := h.roll.Get(n); ok && !said[r.Org] {
+			said[r.Org] = true
+			h.announce(topic, n, h.visible(r.Org))
+		}
+	}
 }
 
 func (h *hub) announce(topic string, id ident.ID, readers []ident.ID) {

@@ -14,6 +14,7 @@ import (
 	"noroshi/access"
 	"noroshi/event"
 	"noroshi/fault"
+	"noroshi/observable"
 )
 
 // Row is one event with the store's number of its organisation.
@@ -30,6 +31,10 @@ type Query struct {
 	From, To time.Time // To is not included; zero times mean everything
 	Limit    int       // 0 is MaxLimit
 	Oldest   bool
+	// Observables, if there are any, leave the rows of events that show one of
+	// them, and perhaps a few more, which the caller tells apart. They are found by
+	// an index, and do not count as text of the query.
+	Observables []observable.Observable
 }
 
 // Limits of a query.

@@ -60,9 +60,9 @@ func TooWide() error {
 // driver adds to rows.
 var Hidden = []string{"_stream"}
 
-// Own are the columns of the engine, with its numbers of the organisations. No
-// reader gets them.
-var Own = []string{"_stream", "_stream_id"}
+// Own are the columns of the engine, with its numbers of the organisations, and
+// the index. No reader gets them.
+var Own = []string{"_stream", "_stream_id", indexField}
 
 // Ended says why a query was ended before its time, or nil when it was not.
 func Ended(ctx context.Context) error {
@@ -94,6 +94,7 @@ func (s *Reader) forReader(ctx context.Context, fn func(ctx context.Context) err
 // ask is one question of a reader, checked and bound.
 type ask struct {
 	text     string   // as the engine writes it again
+	also     string   // a filter of our own
 	ids      []uint32 // the tenants
 	from, to time.Time
 	now      time.Time
@@ -101,7 +102,7 @@ type ask struct {
 
 // prepare checks a query and binds it to the scope and to what is kept. Without
 // tenants there is nothing to run.
-func (s *Reader) prepare(sc access.Scope, q eventstore.Query, filterOnly bool) (a ask, err error) {
+func (s *Reader) prepare(ctx context.Context, sc access.Scope, q eventstore.Query, filterOnly bool) (a ask, err error) {
 	a.now = time.Now()
 	p, err := guard(q.LogsQL, a.now)
 	if err != nil {
@@ -121,6 +122,9 @@ func (s *Reader) prepare(sc access.Scope, q eventstore.Query, filterOnly bool) (
 	if !a.from.Before(a.to) {
 		a.ids = nil // An empty span, or one that is not kept.
 	}
+	if len(q.Observables) > 0 && len(a.ids) > 0 {
+		return a, s.forReader(ctx, func(ctx context.Context) error { return s.restrict(ctx, &a, q.Observables) })
+	}
 	return a, nil
 }
 
@@ -136,7 +140,7 @@ func (a ask) bind(from, to time.Time, more string) (*logstorage.Query, error) {
 }
 
 func (a ask) question(q *logstorage.Query, limit int) Question {
-	return Question{Tenants: a.ids, Query: q, At: a.now, Limit: limit}
+	return Question{Tenants: a.ids, Query: q, Also: a.also, At: a.now, Limit: limit}
 }
 
 // counted is a name that no field of an event has.
@@ -144,7 +148,7 @@ const counted = "noroshi_count"
 
 // Search returns the rows of a query.
 func (s *Reader) Search(ctx context.Context, sc access.Scope, q eventstore.Query) ([]eventstore.Record, error) {
-	a, err := s.prepare(sc, q, false)
+	a, err := s.prepare(ctx, sc, q, false)
 	if err != nil || len(a.ids) == 0 {
 		return nil, err
 	}
@@ -259,7 +263,7 @@ func number(s string) int64 {
 
 // Histogram counts the rows of the query's filter per step.
 func (s *Reader) Histogram(ctx context.Context, sc access.Scope, q eventstore.Query, step time.Duration) ([]eventstore.Bucket, error) {
-	a, err := s.prepare(sc, q, true)
+	a, err := s.prepare(ctx, sc, q, true)
 	if err != nil || len(a.ids) == 0 {
 		return nil, err
 	}
@@ -302,7 +306,7 @@ func (s *Reader) FieldValues(ctx context.Context, sc access.Scope, q eventstore.
 }
 
 func (s *Reader) values(ctx context.Context, sc access.Scope, q eventstore.Query, more, name, hits string, limit int) ([]eventstore.ValueCount, error) {
-	a, err := s.prepare(sc, q, true)
+	a, err := s.prepare(ctx, sc, q, true)
 	if err != nil || len(a.ids) == 0 {
 		return nil, err
 	}
@@ -314,7 +318,7 @@ func (s *Reader) values(ctx context.Context, sc access.Scope, q eventstore.Query
 		}
 		rows, err := s.run(ctx, a.question(p, limit))
 		for _, r := range rows {
-			if v := r.Fields[name]; v != "" && !strings.HasPrefix(v, "_stream") {
+			if v := r.Fields[name]; v != "" && !slices.Contains(Own, v) {
 				out = append(out, eventstore.ValueCount{Value: v, Count: number(r.Fields[hits])})
 			}
 		}

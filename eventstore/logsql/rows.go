@@ -10,8 +10,10 @@ import (
 	"noroshi/fault"
 )
 
-// StreamFields group rows on disk: rows of one class from one node are alike.
-var StreamFields = []string{"class", "node"}
+// StreamFields group rows on disk: rows of one class are alike. A block of rows
+// never holds two streams, so a stream for each node would make blocks of a few
+// rows, and each search would open hundreds of thousands of them.
+var StreamFields = []string{"class"}
 
 // Ahead is how far into the future an event's time may lie.
 const Ahead = 24 * time.Hour
@@ -28,13 +30,20 @@ func className(c event.Class) string {
 	return "other"
 }
 
+// fieldsOf writes the store's own fields among those of the event, in the order
+// of their names: the engine sorts each row by them, and finds it sorted.
 func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
-	add := func(name, value string) { fields = append(fields, logstorage.Field{Name: name, Value: value}) }
-	add("_msg", e.Summary())
-	add("class", className(e.ClassUID))
-	add("node", string(e.Metadata.Reporter.UID))
-	e.Flatten(add)
-	return fields
+	own := []logstorage.Field{{Name: "_msg", Value: e.Summary()}, {Name: "class", Value: className(e.ClassUID)}, {Name: "node", Value: string(e.Metadata.Reporter.UID)}}
+	if chains := indexOf(e.Observables()); chains != "" {
+		own = append(own, logstorage.Field{Name: indexField, Value: chains})
+	}
+	e.Flatten(func(name, value string) {
+		for len(own) > 0 && own[0].Name < name {
+			fields, own = append(fields, own[0]), own[1:]
+		}
+		fields = append(fields, logstorage.Field{Name: name, Value: value})
+	})
+	return append(fields, own...)
 }
 
 // Filler puts rows into the engine's form, and finds those that the engine

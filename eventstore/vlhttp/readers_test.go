@@ -56,7 +56,7 @@ func TestTheNumberOfAnOrganisationIsHidden(t *testing.T) {
 		t.Errorf("the field has %v, %v", v, err)
 	}
 	// A stream is still found by the names that readers know.
-	for _, q := range []string{`{class="dns"}`, `_stream:{node="nod_org_a"}`, `{class="dns"} {node=~"nod.*"}`, `{class="x"} or {class="dns"}`, `* | filter {class="dns"}`} {
+	for _, q := range []string{`{class="dns"}`, `_stream:{class="dns"}`, `{class="dns"} {class=~"d.*"}`, `{class="x"} or {class="dns"}`, `* | filter {class="dns"}`} {
 		if rows, err := s.Search(t.Context(), sc, eventstore.Query{LogsQL: q}); err != nil || len(rows) != 1 {
 			t.Errorf("%s finds %v, %v", q, rows, err)
 		}
