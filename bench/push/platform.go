@@ -27,6 +27,7 @@ type platform struct {
 	sensors []*sensor
 	joined  time.Duration
 	watch   atomic.Pointer[watch]
+	mu      sync.Mutex
 	stopped []func()
 }
 
@@ -151,11 +152,9 @@ func (p *platform) connect(id *join.Credentials) (*bus.Client, error) {
 	return line, nil
 }
 
-var stops sync.Mutex
-
 func (p *platform) later(fn func()) {
-	stops.Lock()
-	defer stops.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.stopped = append(p.stopped, fn)
 }
 

@@ -122,8 +122,8 @@ func (p *platform) quiet(ctx context.Context, f *figures) error {
 	n := float64(p.config.quiet)
 	f.QuietP50, f.QuietP99 = q(s.push, 0.5), q(s.push, 0.99)
 	f.QuietHubCPU, f.QuietEdgeCPU = kit.Milliseconds(hubAfter-hub)/n, kit.Milliseconds(edgesAfter-edges)/n
-	fmt.Printf("quiet:  decided to enforced p50 %.1f ms, p99 %.1f ms; sensed to enforced p50 %.1f ms, p99 %.1f ms; revoked p50 %.1f ms, p99 %.1f ms\n",
-		f.QuietP50, f.QuietP99, q(s.whole, 0.5), q(s.whole, 0.99), q(s.revoke, 0.5), q(s.revoke, 0.99))
+	fmt.Printf("quiet:  decided to enforced p50 %.1f ms, p99 %.1f ms; sensed to enforced p50 %.1f ms, p99 %.1f ms; revoked p50 %.1f ms, p99 %.1f ms; a round costs the hub %.0f ms and all edges %.0f ms of a processor\n",
+		f.QuietP50, f.QuietP99, q(s.whole, 0.5), q(s.whole, 0.99), q(s.revoke, 0.5), q(s.revoke, 0.99), f.QuietHubCPU, f.QuietEdgeCPU)
 	return nil
 }
 

@@ -63,6 +63,7 @@ type feed struct {
 	fresh  []set.Frame // enforced, and not yet kept on disk
 	ack    *set.Ack    // to be said once they are
 	due    bool        // the time for that is set
+	spread time.Duration
 	frames chan arrived
 	lost   chan struct{} // frames came faster than they were applied
 }
@@ -151,7 +152,7 @@ func (f *Follower) follow(ctx context.Context, x *feed, wake chan struct{}) {
 			if f.take(x, a) {
 				if x.ack != nil && !x.due {
 					x.due = true
-					due.Reset(rand.N(spread))
+					due.Reset(rand.N(x.spread + 1))
 				}
 				continue
 			}
@@ -175,10 +176,9 @@ func (f *Follower) follow(ctx context.Context, x *feed, wake chan struct{}) {
 	}
 }
 
-// spread is the time within which what is enforced is kept and acknowledged. In
-// a storm it gathers many frames; and a thousand edges do not all answer at one
-// moment.
-const spread = 40 * time.Millisecond
+// maxSpread bounds the time within which what is enforced is kept and
+// acknowledged, whatever the hub says. In a storm that gathers many frames.
+const maxSpread = 500 * time.Millisecond
 
 // take applies a pushed frame to what is enforced; false asks for a sync.
 func (f *Follower) take(x *feed, a arrived) bool {
@@ -186,6 +186,7 @@ func (f *Follower) take(x *feed, a arrived) bool {
 	if !said {
 		return ok
 	}
+	x.spread = min(max(fr.Spread, 0), maxSpread)
 	x.ack = &set.Ack{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest(), Received: a.at.UTC(), Enforced: f.d.Now().UTC()}
 	if len(fr.Changes) > 0 {
 		x.fresh = append(x.fresh, fr)
