@@ -107,7 +107,7 @@ func (a *API) indicator(ctx context.Context, s access.Scope, in *IDInput) (*stru
 	if err != nil {
 		return nil, err
 	}
-	way, err := a.b.Push.Way(ctx, s, ind.ID)
+	way, deliveries, err := a.b.Push.Deliveries(ctx, s, ind.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (a *API) indicator(ctx context.Context, s access.Scope, in *IDInput) (*stru
 	if err != nil {
 		return nil, err
 	}
-	d := IndicatorDetail{Indicator: ind, Deliveries: way.Deliveries, Sightings: seen.Items}
+	d := IndicatorDetail{Indicator: ind, Deliveries: deliveries, Sightings: seen.Items}
 	// What was done and by whom is the owner's side's to know.
 	if s.Allows(ind.Org) {
 		if d.History, err = a.b.Intel.History(ctx, s, ind.ID); err != nil {

@@ -61,10 +61,10 @@ type hub struct {
 	pdns       *pdns.Store
 	match      *match.Set
 	findings   *analyse.Analyser
+	receiver   *bus.Receiver
 	ingest     *ingest.Ingest
-	hunter     *hunt.Hunter
-	hunts      chan indicator.Indicator
 	intel      *intel.Intel
+	back       *lookBack
 	push       *push.Push
 	api        *api.API
 
@@ -75,7 +75,7 @@ type hub struct {
 // wireHub builds the hub in one straight line: what is made first is stopped
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
-	h := &hub{cfg: cfg, log: log, roll: rollcall.New(time.Now), match: match.New(), hunts: make(chan indicator.Indicator, 1024), run: newRunner()}
+	h := &hub{cfg: cfg, log: log, roll: rollcall.New(time.Now), match: match.New(), run: newRunner()}
 	for _, step := range []func(context.Context) error{h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
@@ -145,11 +145,11 @@ func (h *hub) transport(ctx context.Context) error {
 		return err
 	}
 	h.run.cleanup("bus", func() error { h.server.Close(); return nil })
-	if h.line, err = h.server.Hub(ctx); err != nil {
+	if h.line, err = h.server.Hub(ctx, bus.Single(int64(h.cfg.Hub.BusMiB)<<20)); err != nil {
 		return err
 	}
 	h.run.cleanup("line", func() error { h.line.Close(); return nil })
-	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor})
+	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor, Life: h.cfg.Hub.NodeLife()})
 	if err != nil {
 		return err
 	}
@@ -158,6 +158,7 @@ func (h *hub) transport(ctx context.Context) error {
 		h.announceNodes("node", []ident.ID{id})
 		h.roll.Forget(id)
 	}
+	nodes.OnRetire = h.server.Disconnect
 	h.admitting.Store(nodes)
 	h.nodes = nodes
 	h.push = push.New(push.Deps{DB: h.db, Wire: h.line, Key: h.ca.FeedKey(), Tree: h.orgs.Current, Edges: h.edges, Now: time.Now, Log: h.log})
@@ -167,12 +168,12 @@ func (h *hub) transport(ctx context.Context) error {
 
 // enrolment lets nodes join.
 func (h *hub) enrolment(l net.Listener) error {
-	cfg, err := h.ca.ServerTLS(h.hosts())
+	cfg, err := h.ca.EnrolTLS(h.hosts())
 	if err != nil {
 		return err
 	}
 	s := server(identity.EnrolHandler(h.nodes, h.log))
-	s.TLSConfig = cfg
+	s.TLSConfig, s.ErrorLog = cfg, h.nodes.HandshakeLog(h.log)
 	h.run.serve("enrolment", s, func() error { return s.ServeTLS(l, "", "") })
 	return nil
 }
@@ -236,7 +237,7 @@ func (h *hub) edges() []push.Edge {
 }
 
 func (h *hub) store(context.Context) error {
-	h.pdns = pdns.New(h.db)
+	h.pdns = pdns.New(h.db, "")
 	s, err := victorialogs.Open(victorialogs.Config{Dir: h.dir("events"), MemoryMiB: h.cfg.Hub.EventsMiB, Retention: time.Duration(h.cfg.Hub.RetentionDays) * 24 * time.Hour}, h.log)
 	if err != nil {
 		return err
@@ -270,7 +271,6 @@ func (h *hub) analysis(ctx context.Context) error {
 		return err
 	}
 	h.findings.OnChange = func(f finding.Finding) { h.announce("finding", f.ID, h.visible(f.Org)) }
-	h.hunter = hunt.New(h.events)
 	return nil
 }
 
@@ -315,6 +315,8 @@ func (h *hub) intelligence(ctx context.Context) error {
 	for _, ind := range active {
 		h.match.Put(ind)
 	}
+	h.back = &lookBack{db: h.db, intel: h.intel, findings: h.findings, hunter: hunt.New(h.events), scope: func() access.Scope { return access.Hub(h.orgs.Current(), "hunt") },
+		matched: h.match.Has, settled: func(ctx context.Context) error { return h.ingest.Settled(ctx) }, log: h.log, wake: make(chan struct{}, 1)}
 	h.intel.OnChange = func(ind indicator.Indicator) {
 		// The matcher has it before the look back waits for what is on its way:
 		// no event falls between.
@@ -323,11 +325,7 @@ func (h *hub) intelligence(ctx context.Context) error {
 		if ind.State != indicator.Active {
 			return
 		}
-		select {
-		case h.hunts <- ind:
-		default:
-			h.log.Warn("the look back is behind; this indicator is not hunted", "role", "hub", "indicator", ind.ID)
-		}
+		h.back.look()
 	}
 	return nil
 }

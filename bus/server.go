@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net"
+	"net/url"
 	"sync"
 	"time"
 
@@ -24,6 +25,15 @@ type ServerConfig struct {
 	Listen   string      // host:port for nodes; port 0 takes a free one
 	TLS      *tls.Config // must require and verify client certificates
 	MaxBytes int64       // of unprocessed batches on disk; publishers wait beyond it
+	Name     string      // of this hub's server, one for ever; "noroshi" when it is alone
+	Cluster  *Cluster    // nil when it is alone
+}
+
+// Cluster joins the servers of several hubs.
+type Cluster struct {
+	Listen string      // host:port for other hubs
+	Hubs   []string    // host:port of the other hubs
+	TLS    *tls.Config // must require and verify a hub's certificate, in both directions
 }
 
 // ServerDeps is what the server asks of others.
@@ -69,6 +79,11 @@ func NewServer(cfg ServerConfig, deps ServerDeps) (*Server, error) {
 		CustomClientAuthentication: s, PingInterval: 20 * time.Second, MaxPingsOut: 2,
 		WriteDeadline: 5 * time.Second,
 	}
+	if cfg.Cluster != nil {
+		if err := clustered(opts, cfg); err != nil {
+			return nil, err
+		}
+	}
 	if s.nats, err = server.NewServer(opts); err != nil {
 		return nil, fault.As(fault.Internal, op, err, "the bus cannot start")
 	}
@@ -80,6 +95,31 @@ func NewServer(cfg ServerConfig, deps ServerDeps) (*Server, error) {
 	}
 	return s, nil
 }
+
+// clustered adds to the options what joins the server with those of other hubs.
+func clustered(opts *server.Options, cfg ServerConfig) error {
+	host, port, err := splitListen(cfg.Cluster.Listen)
+	if err != nil {
+		return err
+	}
+	if cfg.Name == "" {
+		return fault.New(fault.Invalid, "bus.cluster", "a hub of several needs a name of its own")
+	}
+	opts.ServerName = cfg.Name
+	// Nodes are told of one address only; which hub answers there is no matter of theirs.
+	opts.Cluster = server.ClusterOpts{Name: "noroshi", Host: host, Port: port, TLSConfig: cfg.Cluster.TLS, TLSTimeout: 5, NoAdvertise: true}
+	for _, h := range cfg.Cluster.Hubs {
+		u, err := url.Parse("nats-route://" + h)
+		if err != nil || u.Port() == "" {
+			return fault.As(fault.Invalid, "bus.cluster", err, "%q is not an address of the form host:port", h)
+		}
+		opts.Routes = append(opts.Routes, u)
+	}
+	return nil
+}
+
+// ClusterAddr is where other hubs connect.
+func (s *Server) ClusterAddr() string { return s.nats.ClusterAddr().String() }
 
 // Addr is where nodes connect.
 func (s *Server) Addr() string { return s.nats.Addr().String() }
@@ -112,20 +152,20 @@ func (s *Server) Check(c server.ClientAuthentication) bool {
 		s.deps.Log.Error("account", "org", node.Org, "err", err)
 		return false
 	}
-	c.RegisterUser(&server.User{Username: string(node.ID), Account: acc, ConnectionDeadline: until, Permissions: s.permissions(node)})
+	publish, subscribe := permissions(node, s.deps.Feeds)
+	c.RegisterUser(&server.User{Username: string(node.ID), Account: acc, ConnectionDeadline: until, Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: subscribe}}})
 	s.remember(node.ID, c.GetID())
 	return true
 }
 
-func (s *Server) permissions(n Node) *server.Permissions {
-	sub := []string{inboxPrefix + string(n.ID) + ".>"}
-	for _, f := range s.deps.Feeds(n.Org) {
-		sub = append(sub, "feed."+f)
+// permissions are the subjects that a node may publish to and read.
+func permissions(n Node, feeds func(ident.ID) []string) (publish, subscribe []string) {
+	subscribe = []string{inboxPrefix + string(n.ID) + ".>"}
+	for _, f := range feeds(n.Org) {
+		subscribe = append(subscribe, "feed."+f)
 	}
-	return &server.Permissions{
-		Publish:   &server.SubjectPermission{Allow: []string{n.subject("obs"), n.subject("ack"), n.subject("sync"), n.subject("status")}},
-		Subscribe: &server.SubjectPermission{Allow: sub},
-	}
+	return []string{n.subject("obs"), n.subject("ack"), n.subject("sync"), n.subject("status")}, subscribe
 }
 
 // account returns the organisation's account, made and joined to the hub's when

@@ -86,6 +86,9 @@ func hub(ctx context.Context, env *environment, args []string) error {
 	if len(args) > 0 && args[0] == "link" {
 		return link(ctx, env, args[1:])
 	}
+	if len(args) > 0 && args[0] == "tokens" {
+		return tokens(ctx, env, args[1:])
+	}
 	cfg, log, err := load(env, "hub", args)
 	if err != nil {
 		return err

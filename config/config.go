@@ -17,6 +17,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -39,6 +40,7 @@ type Hub struct {
 	ConsoleTLS    bool           `yaml:"console_tls" doc:"serve the console over TLS with a certificate of the platform's authority"`
 	Enrol         string         `yaml:"enrol" doc:"host:port where nodes join (TLS)"`
 	Bus           string         `yaml:"bus" doc:"host:port where nodes connect (mutual TLS)"`
+	NodeCert      string         `yaml:"node_certificate_life" doc:"how long a node's certificate lasts, such as 2160h; the node renews it at two thirds of that"`
 	Advertise     string         `yaml:"advertise" doc:"host name or address by which nodes reach the hub; empty means this machine only"`
 	Ledger        string         `yaml:"ledger" doc:"postgres://… ; empty means SQLite in data_dir" secret:"true"`
 	EventsMiB     int            `yaml:"events_memory_mib" doc:"memory for the event store's caches and queries, in MiB"`
@@ -49,6 +51,21 @@ type Hub struct {
 	WarningLists  []string       `yaml:"warning_lists" doc:"folders of warning lists in MISP's format"`
 	Popular       string         `yaml:"popular_names" doc:"file of popular names, one a line or rank,name"`
 	Organisations []Organisation `yaml:"organisations" doc:"the tree; the first without parent is the centre"`
+}
+
+// How long a node's certificate may last. The shortest is for rehearsals.
+const (
+	minNodeLife = time.Second
+	maxNodeLife = 2 * 365 * 24 * time.Hour
+)
+
+// NodeLife is how long a node's certificate lasts; 0 when what is set is no time.
+func (h Hub) NodeLife() time.Duration {
+	d, err := time.ParseDuration(h.NodeCert)
+	if err != nil {
+		return 0
+	}
+	return d
 }
 
 // Organisation is one of the tree.
@@ -96,7 +113,7 @@ type Log struct {
 // four member organisations, so that the line has somewhere to go.
 func Default() Config {
 	return Config{DataDir: defaultDir(),
-		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024,
+		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", NodeCert: "2160h", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024,
 			Organisations: []Organisation{
 				{Slug: "centre", Name: "Coordination Centre", NameJA: "統括センター", Kana: "とうかつせんたー", Sector: "centre"},
 				{Slug: "ministry", Name: "Ministry", NameJA: "省庁", Kana: "しょうちょう", Sector: "government", Parent: "centre", Nodes: []string{"sensor", "resolver"}},
@@ -309,6 +326,9 @@ func (c Config) check() error {
 	}
 	if host, _, _ := net.SplitHostPort(c.Hub.Console); !c.Hub.ConsoleTLS && !loopback(host) {
 		return bad("hub.console", "%s is not this machine alone: set hub.console_tls to true, or sessions could be read on the way", c.Hub.Console)
+	}
+	if life := c.Hub.NodeLife(); life < minNodeLife || life > maxNodeLife {
+		return bad("hub.node_certificate_life", "%q is not a time between %s and %s, such as 2160h for 90 days", c.Hub.NodeCert, minNodeLife, maxNodeLife)
 	}
 	seen := map[string]bool{}
 	roots := 0

@@ -14,6 +14,7 @@ import (
 	"noroshi/access"
 	"noroshi/event"
 	"noroshi/fault"
+	"noroshi/observable"
 )
 
 // Row is one event with the store's number of its organisation.
@@ -30,6 +31,10 @@ type Query struct {
 	From, To time.Time // To is not included; zero times mean everything
 	Limit    int       // 0 is MaxLimit
 	Oldest   bool
+	// Observables, if there are any, leave the rows of events that show one of
+	// them, and perhaps a few more, which the caller tells apart. They are found by
+	// an index, and do not count as text of the query.
+	Observables []observable.Observable
 }
 
 // Limits of a query.
@@ -66,8 +71,8 @@ type ValueCount struct {
 // Stats is how full the store is.
 type Stats struct {
 	Rows  uint64
-	Bytes uint64
-	Full  bool // it takes no more rows, because the disk is nearly full
+	Bytes uint64 // on disk; 0 where the engine does not tell
+	Full  bool   // it takes no more rows, because the disk is nearly full
 }
 
 // RefusedRow is a row that the store can never take.
@@ -104,9 +109,22 @@ type Store interface {
 	// filter finds, the most frequent first.
 	FieldNames(ctx context.Context, s access.Scope, q Query) ([]ValueCount, error)
 	FieldValues(ctx context.Context, s access.Scope, q Query, field string, limit int) ([]ValueCount, error)
+	// DeleteTenant deletes the rows of a tenant that are of days (UTC) before the
+	// day of a moment; the zero time means all. It returns nil once they are gone.
+	// After any error the engine may still be at it, also across restarts, and the
+	// same call again goes on waiting. Rows appended after the call may stay:
+	// whoever lets an organisation go stops its events first. It is work: the
+	// engine writes anew what it keeps of each day that it touches.
+	DeleteTenant(ctx context.Context, tenant uint32, before time.Time) error
 	Stats(ctx context.Context) (Stats, error)
 	Close() error
 }
+
+// Lost is what a Sync returns, with more words, when rows that were stored are
+// gone, because a store on another machine crashed. Whoever feeds it begins again
+// at what it last acknowledged, and asks Known, as after a restart of its own;
+// until the rows are back every Sync returns it.
+var Lost = fault.New(fault.Unavailable, "eventstore", "events that were stored are gone")
 
 // Closed is what every method of a closed store returns.
 var Closed = fault.New(fault.Unavailable, "eventstore", "the event store is closed")

@@ -1,10 +1,16 @@
 package identity_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +18,7 @@ import (
 	"noroshi/access"
 	"noroshi/ident"
 	"noroshi/identity"
+	"noroshi/identity/join"
 	"noroshi/ledger"
 	"noroshi/org"
 )
@@ -37,6 +44,24 @@ func (c *clock) add(d time.Duration) {
 	c.mu.Unlock()
 }
 
+// journal is a log that is read while it is written.
+type journal struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.Write(p)
+}
+
+func (j *journal) String() string { j.mu.Lock(); defer j.mu.Unlock(); return j.b.String() }
+
+// life is how long certificates of nodes last in these tests. The hub's clock is
+// moved within it, while the nodes' TLS keeps to the machine's.
+const life = time.Hour
+
 // rig is a hub with a real enrolment listener on loopback, and organisations b
 // below a.
 type rig struct {
@@ -47,6 +72,8 @@ type rig struct {
 	nodes *identity.Nodes
 	hub   identity.Hub
 	all   access.Scope
+	dir   string // of the authority
+	log   journal
 	a, b  org.Organisation
 }
 
@@ -55,7 +82,8 @@ func newRig(t *testing.T, db *ledger.DB) *rig {
 	r := &rig{clock: &clock{t: time.Now()}}
 	r.deps = identity.Deps{DB: db, Now: r.now, Ident: ident.Maker{Now: r.now, Rand: ident.System().Rand}}
 	var err error
-	r.ca, err = identity.OpenCA(t.TempDir(), r.now)
+	r.dir = t.TempDir()
+	r.ca, err = identity.OpenCA(r.dir, r.now)
 	must(t, err)
 	r.orgs, err = identity.OpenOrganisations(t.Context(), r.deps)
 	must(t, err)
@@ -64,14 +92,15 @@ func newRig(t *testing.T, db *ledger.DB) *rig {
 	r.b, err = r.orgs.Put(t.Context(), "hub:test", org.Organisation{Slug: "b", Name: "B", NameJA: "乙", Parent: r.a.ID})
 	must(t, err)
 	r.all = access.Hub(r.orgs.Current(), "test")
-	cfg, err := r.ca.ServerTLS(nil)
+	cfg, err := r.ca.EnrolTLS(nil)
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	r.hub = identity.Hub{Enrol: l.Addr().String(), Bus: "127.0.0.1:1", Feeds: func(ident.ID) []string { return []string{"real.all"} }}
+	r.hub = identity.Hub{Enrol: l.Addr().String(), Bus: "127.0.0.1:1", Feeds: func(ident.ID) []string { return []string{"real.all"} }, Life: life}
 	r.nodes, err = identity.OpenNodes(t.Context(), r.deps, r.ca, r.hub)
 	must(t, err)
-	s := &http.Server{Handler: identity.EnrolHandler(r.nodes, slog.New(slog.DiscardHandler)), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0), ReadHeaderTimeout: time.Minute}
+	log := slog.New(slog.NewTextHandler(&r.log, nil))
+	s := &http.Server{Handler: identity.EnrolHandler(r.nodes, log), ErrorLog: r.nodes.HandshakeLog(log), ReadHeaderTimeout: time.Minute}
 	go func() { _ = s.Serve(tls.NewListener(l, cfg)) }()
 	t.Cleanup(func() { _ = s.Close() })
 	return r
@@ -85,6 +114,32 @@ func (r *rig) scope(t *testing.T, at ident.ID, role string, action access.Action
 	s, err := auth.Scope(access.Principal{ID: "psn_x", Roles: map[ident.ID][]string{at: {role}}}, r.orgs.Current(), action)
 	must(t, err)
 	return s
+}
+
+// another is a second hub of the platform on the same ledger.
+func (r *rig) another(t *testing.T) *identity.Nodes {
+	t.Helper()
+	n, err := identity.OpenNodes(t.Context(), r.deps, r.ca, r.hub)
+	must(t, err)
+	return n
+}
+
+// join lets a node join organisation a.
+func (r *rig) join(t *testing.T, name string) *join.Credentials {
+	t.Helper()
+	c, err := join.Join(t.Context(), r.token(t, r.a.ID), name, t.TempDir())
+	must(t, err)
+	return c
+}
+
+// csr is a request of a new key.
+func csr(t testing.TB) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	must(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
 }
 
 func (r *rig) token(t *testing.T, at ident.ID) string {

@@ -59,7 +59,10 @@ func (in *Intel) turn(ctx context.Context, s access.Scope, id ident.ID, version 
 		now := in.d.Now().UTC()
 		do(&ind, now)
 		ind.Modified = now
-		return in.save(ctx, tx, &ind, action+": "+why)
+		if err := in.save(ctx, tx, &ind, action+": "+why); err != nil || ind.State != indicator.Active {
+			return err
+		}
+		return in.toHunt(ctx, tx, &ind)
 	})
 	if err != nil {
 		return ind, fault.Wrap(op, err)

@@ -78,6 +78,11 @@ func (in *Intel) insert(ctx context.Context, tx *ledger.Tx, ind *indicator.Indic
 			return err
 		}
 	}
+	if ind.State == indicator.Active {
+		if err := in.toHunt(ctx, tx, ind); err != nil {
+			return err
+		}
+	}
 	return in.after(ctx, tx, ind, string(ind.State))
 }
 
@@ -113,6 +118,8 @@ func (in *Intel) after(ctx context.Context, tx *ledger.Tx, ind *indicator.Indica
 	op := indicator.Remove
 	if ind.State == indicator.Active {
 		op = indicator.Put
+	} else if _, err := in.Hunted(ctx, tx, ind.ID); err != nil { // What has ended is not looked for.
+		return err
 	}
 	return in.d.Outbox.Enqueue(ctx, tx, *ind, op)
 }

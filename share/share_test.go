@@ -114,7 +114,14 @@ func newRig(t *testing.T, db *ledger.DB, loss float64) *rig {
 		}})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = r.push.Run(ctx) }()
+	go func() {
+		defer close(done)
+		var wg sync.WaitGroup
+		for _, run := range []func(context.Context) error{r.push.Run, r.push.Acknowledge} {
+			wg.Go(func() { _ = run(ctx) })
+		}
+		wg.Wait()
+	}()
 	r.stop = sync.OnceFunc(func() { cancel(); <-done })
 	t.Cleanup(r.stop)
 	return r
@@ -157,6 +164,11 @@ func (r *rig) change(op indicator.Op, list ...indicator.Indicator) {
 	r.push.Kick()
 }
 
+func (r *rig) way(id ident.ID) (push.Way, error) {
+	all, err := r.push.Ways(r.t.Context(), access.Hub(tree, "t"), []ident.ID{id})
+	return all[id], err
+}
+
 // until waits for a condition, which a lost frame may delay to a heartbeat.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -194,16 +206,16 @@ func TestDecisionReachesWhoMaySeeItAndRevocationToo(t *testing.T) {
 		}
 		hub := access.Hub(tree, "t")
 		until(t, "both confirmed", func() bool {
-			w, err := r.push.Way(t.Context(), hub, green.ID)
-			return err == nil && w.Confirmed == 2 && !w.Acknowledged.IsZero() && !w.Enforced.Before(w.Durable)
+			w, err := r.way(green.ID)
+			return err == nil && w.Confirmed == 2 && w.Edges == 2 && !w.Acknowledged.IsZero() && !w.Enforced.Before(w.Durable)
 		})
-		w, err := r.push.Way(t.Context(), hub, amber.ID)
-		if err != nil || len(w.Deliveries) != 1 || w.Deliveries[0].Node != "nod_a" {
-			t.Errorf("the way of the amber one: %+v, %v", w, err)
+		w, list, err := r.push.Deliveries(t.Context(), hub, amber.ID)
+		if err != nil || len(list) != 1 || list[0].Node != "nod_a" || w.Edges != 1 {
+			t.Errorf("the way of the amber one: %+v, %+v, %v", w, list, err)
 		}
 		r.change(indicator.Remove, green)
 		until(t, "the block is lifted", func() bool { return !blocks(a, "n1.example.com") && !blocks(b, "n1.example.com") })
-		until(t, "the lifting is confirmed", func() bool { w, err := r.push.Way(t.Context(), hub, green.ID); return err == nil && w.Confirmed == 2 })
+		until(t, "the lifting is confirmed", func() bool { w, err := r.way(green.ID); return err == nil && w.Confirmed == 2 })
 	})
 }
 
@@ -276,8 +288,8 @@ func TestRestartEnforcesBeforeTheHubIsThere(t *testing.T) {
 	r.change(indicator.Put, ind(1, label.TLPGreen, "org_a"))
 	until(t, "it blocks", func() bool { return blocks(f, "n1.example.com") && f.Set().Ready() })
 	until(t, "the hub knows", func() bool {
-		w, err := r.push.Way(t.Context(), access.Hub(tree, "t"), "ind_0001")
-		return err == nil && w.Deliveries[0].State == push.Confirmed
+		_, list, err := r.push.Deliveries(t.Context(), access.Hub(tree, "t"), "ind_0001")
+		return err == nil && list[0].State == push.Confirmed
 	})
 	stop()
 	r.air.mu.Lock()

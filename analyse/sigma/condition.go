@@ -11,7 +11,10 @@ import (
 )
 
 // expr is a node of a condition.
-type expr interface{ eval(m *matcher) bool }
+type expr interface {
+	eval(m *matcher) bool
+	needs(r *Rule) []need
+}
 
 type (
 	ref struct{ name string }

@@ -11,7 +11,10 @@ import (
 )
 
 // search is a search identifier of a detection.
-type search interface{ match(m *matcher) bool }
+type search interface {
+	match(m *matcher) bool
+	needs() []need
+}
 
 // anyOf is a list: one of its parts must match. allOf is a map: all must.
 type (

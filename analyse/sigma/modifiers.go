@@ -101,7 +101,7 @@ func (c *compiler) test(m modifiers, field string, n *yaml.Node) (search, error)
 		if err != nil {
 			return nil, err
 		}
-		return stringTest{field, re.MatchString}, c.count(1)
+		return stringTest{field: field, ok: re.MatchString}, c.count(1)
 	case "cidr":
 		t, err := cidrTest(field, n.Value)
 		return t, firstOf(err, c.count(1))

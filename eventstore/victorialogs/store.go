@@ -19,6 +19,7 @@ import (
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
 	"noroshi/eventstore"
+	"noroshi/eventstore/logsql"
 	"noroshi/fault"
 )
 
@@ -36,15 +37,14 @@ const (
 	// future retention: a machine that starts with its clock at 1970 would lose
 	// everything. So the engine is given a century, and Append keeps the bound.
 	century = 100 * 365 * 24 * time.Hour
-	ahead   = 24 * time.Hour
 )
 
 // Store is the open store.
 type Store struct {
+	*logsql.Reader
 	storage *logstorage.Storage
 	cfg     Config
 	log     *slog.Logger
-	slots   chan struct{} // one for each query that runs for a reader
 
 	life   sync.RWMutex // held for reading by every operation
 	closed bool
@@ -56,9 +56,6 @@ type Store struct {
 }
 
 var _ eventstore.Store = (*Store)(nil)
-
-// maxQueries is how many queries run at once; each may take a part of the memory.
-const maxQueries = 4
 
 // Open opens or makes the store.
 func Open(cfg Config, log *slog.Logger) (s *Store, err error) {
@@ -83,7 +80,8 @@ func Open(cfg Config, log *slog.Logger) (s *Store, err error) {
 			s, err = nil, fault.As(fault.Conflict, op, fmt.Errorf("%v", r), "the event store in %s cannot be opened; is another process using it?", cfg.Dir)
 		}
 	}()
-	s = &Store{cfg: cfg, log: log, dirty: map[string]bool{}, slots: make(chan struct{}, maxQueries)}
+	s = &Store{cfg: cfg, log: log, dirty: map[string]bool{}}
+	s.Reader = logsql.NewReader(s.run, cfg.Retention)
 	s.storage = logstorage.MustOpenStorage(cfg.Dir, &logstorage.StorageConfig{
 		Retention: cfg.Retention, MaxBackfillAge: cfg.Retention, FutureRetention: century,
 		FlushInterval:         5 * time.Second, // Sync comes more often.

@@ -46,6 +46,12 @@ func TestOneFolderIsOpenOnce(t *testing.T) {
 	if err := first.Append(t.Context(), []eventstore.Row{{Tenant: 1, Event: storetest.Event("org_a", 1, time.Now(), "a.test")}}); err != nil {
 		t.Errorf("the first store was hurt: %v", err)
 	}
+	if err := first.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := first.Stats(t.Context()); err != nil || st.Bytes == 0 {
+		t.Errorf("with a row on disk it uses %+v, %v", st, err)
+	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,7 @@ func Check(from bus.Node, frame []byte, now time.Time) ([]*event.Event, []Refuse
 			continue
 		}
 		last = e.Metadata.Sequence
+		e.FindObservables() // Both the matcher and the store will ask.
 		good = append(good, e)
 	}
 	return good, refused

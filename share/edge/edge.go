@@ -59,27 +59,24 @@ type arrived struct {
 type feed struct {
 	name   string
 	state  state
+	stale  bool // the live set does not show the state; only a sync mends it
 	frames chan arrived
 	lost   chan struct{} // frames came faster than they were applied
 }
 
-// New opens the follower with what was kept. Nothing kept, or something damaged,
-// begins with the empty set and is not ready until the hub answered once.
+// New opens the follower with what was kept. With nothing kept, or nothing that
+// can be used, it is not ready until the hub answered once.
 func New(cfg Config, d Deps) (*Follower, error) {
 	f := &Follower{cfg: cfg, d: d, set: newSet(cfg.Feeds), feeds: map[string]*feed{}}
 	for _, name := range cfg.Feeds {
 		x := &feed{name: name, frames: make(chan arrived, 256), lost: make(chan struct{}, 1)}
-		st, err := load(cfg.Dir, name)
-		switch {
-		case err == nil:
-			x.state = st
-			f.set.replace(name, st.Members)
+		var err error
+		if x.state, err = load(cfg.Dir, name); err != nil && fault.KindOf(err) != fault.NotFound {
+			d.Log.Warn("the kept set is damaged and was put aside; the hub is asked", "feed", name, "usable", x.state.whole > 0, "err", err)
+		}
+		if x.state.whole > 0 {
+			f.set.replace(name, x.state.Members)
 			f.set.ready(name)
-		case fault.KindOf(err) == fault.NotFound:
-			x.state = newState()
-		default:
-			d.Log.Warn("the kept set is damaged and was put aside; the hub is asked for the whole", "feed", name, "err", err)
-			x.state = newState()
 		}
 		f.feeds[name] = x
 	}
@@ -98,7 +95,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		w := make(chan struct{}, 1)
 		w <- struct{}{} // The first sync is due.
 		wake[name] = w
-		cancel, err := f.d.Line.Subscribe(name, x.take(f.d.Now))
+		cancel, err := f.d.Line.Subscribe(name, x.hear(f.d.Now))
 		if err != nil {
 			return fault.Wrap("edge.subscribe", err)
 		}
@@ -124,7 +121,8 @@ func nudge(c chan struct{}) {
 	}
 }
 
-func (x *feed) take(now func() time.Time) func([]byte) {
+// hear queues the frames that arrive.
+func (x *feed) hear(now func() time.Time) func([]byte) {
 	return func(b []byte) {
 		select {
 		case x.frames <- arrived{b, now()}:
@@ -145,7 +143,7 @@ func (f *Follower) follow(ctx context.Context, x *feed, wake chan struct{}) {
 		case <-ctx.Done():
 			return
 		case a := <-x.frames:
-			if f.apply(ctx, x, a) {
+			if f.take(ctx, x, a) {
 				continue
 			}
 		case <-wake:
@@ -164,45 +162,66 @@ func (f *Follower) follow(ctx context.Context, x *feed, wake chan struct{}) {
 	}
 }
 
-// apply applies a pushed frame; false asks for a sync.
-func (f *Follower) apply(ctx context.Context, x *feed, a arrived) bool {
-	fr, err := set.Open(a.raw, x.name, f.cfg.Key)
-	if err != nil {
-		f.d.Log.Warn("a frame was refused", "feed", x.name, "err", err)
-		return true // Whoever sent it, it says nothing about the feed.
-	}
-	switch {
-	case fr.Snapshot:
-		return true // Snapshots are answers, never pushed.
-	case fr.Seq == x.state.Seq && len(fr.Changes) == 0:
-		if fr.Digest != x.state.Digest() {
-			return false
+// take applies a pushed frame and those that wait behind it, so that in a storm
+// the disk and the hub are bothered once for many; false asks for a sync.
+func (f *Follower) take(ctx context.Context, x *feed, a arrived) bool {
+	var frames []set.Frame // that moved the set
+	var ack *set.Ack
+	ok := true
+	for more := true; ok && more; {
+		var fr set.Frame
+		var said bool
+		if fr, said, ok = f.apply(x, a); said {
+			ack = &set.Ack{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest(), Received: a.at.UTC(), Enforced: f.d.Now().UTC()}
+			if len(fr.Changes) > 0 {
+				frames = append(frames, fr)
+			}
 		}
-		f.ack(ctx, x, a.at, f.d.Now())
-		return true
-	case fr.Seq <= x.state.Seq:
-		return true // Known.
-	case fr.From != x.state.Seq:
-		return false // Something is missing in between.
+		select {
+		case a = <-x.frames:
+		default:
+			more = false
+		}
 	}
-	if !x.state.apply(fr) {
-		return false
+	if !ok || ack == nil {
+		return ok
 	}
-	f.enforce(x, fr)
-	enforced := f.d.Now()
 	// What is acknowledged must be enforced after a restart too.
-	if err := x.state.keep(f.cfg.Dir, x.name, fr); err != nil {
+	if err := x.state.keep(f.cfg.Dir, x.name, frames); err != nil {
 		f.d.Log.Error("the set cannot be kept on disk; it is not acknowledged", "feed", x.name, "err", err)
 		return true
 	}
-	f.ack(ctx, x, a.at, enforced)
+	f.ack(ctx, *ack)
 	return true
 }
 
-// enforce gives the changes of a frame to the live set.
-func (f *Follower) enforce(x *feed, fr set.Frame) {
+// apply applies one pushed frame to what is enforced. Said tells that the edge
+// is now where the frame says; false for ok asks for a sync.
+func (f *Follower) apply(x *feed, a arrived) (fr set.Frame, said, ok bool) {
+	fr, err := set.Open(a.raw, x.name, f.cfg.Key)
+	if err != nil {
+		f.d.Log.Warn("a frame was refused", "feed", x.name, "err", err)
+		return fr, false, true // Whoever sent it, it says nothing about the feed.
+	}
+	switch {
+	case fr.Snapshot:
+		return fr, false, true // Snapshots are answers, never pushed.
+	case x.stale:
+		return fr, false, false
+	case fr.Seq == x.state.Seq && len(fr.Changes) == 0:
+		same := fr.Digest == x.state.Digest()
+		return fr, same, same
+	case fr.Seq <= x.state.Seq:
+		return fr, false, true // Known.
+	case fr.From != x.state.Seq:
+		return fr, false, false // Something is missing in between.
+	case !x.state.apply(fr):
+		x.stale = true
+		return fr, false, false
+	}
 	f.set.apply(x.name, fr.Changes)
 	f.set.ready(x.name)
+	return fr, true, true
 }
 
 // sync asks the hub until the feed is at its head with the same digest.
@@ -210,6 +229,7 @@ func (f *Follower) sync(ctx context.Context, x *feed) error {
 	at := f.d.Now()
 	req := set.Request{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest()}
 	building := newState()
+	var frames []set.Frame // that led here
 	for {
 		reply, err := f.ask(ctx, req)
 		if err != nil {
@@ -221,15 +241,23 @@ func (f *Follower) sync(ctx context.Context, x *feed) error {
 				return err
 			}
 			if fr.Snapshot {
+				x.stale = true
 				if req, err = f.part(x, &building, fr, req.After); err != nil {
 					return err
 				}
 				continue
 			}
 			if !x.state.apply(fr) {
+				x.stale = true
 				// What was kept is wrong in a way that changes cannot mend.
 				x.state = newState()
 				return fault.New(fault.Conflict, "edge.sync", "the digest differs after %d; the whole set is asked for", fr.Seq)
+			}
+			if len(fr.Changes) > 0 {
+				frames = append(frames, fr)
+			}
+			if !x.stale {
+				f.set.apply(x.name, fr.Changes)
 			}
 			req = set.Request{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest()}
 		}
@@ -240,13 +268,16 @@ func (f *Follower) sync(ctx context.Context, x *feed) error {
 			return fault.New(fault.Conflict, "edge.sync", "the hub's answer leads nowhere")
 		}
 	}
-	f.set.replace(x.name, x.state.Members)
+	if x.stale {
+		f.set.replace(x.name, x.state.Members)
+		x.stale = false
+	}
 	f.set.ready(x.name)
-	enforced := f.d.Now()
-	if err := x.state.keepWhole(f.cfg.Dir, x.name); err != nil {
+	ack := set.Ack{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest(), Received: at.UTC(), Enforced: f.d.Now().UTC()}
+	if err := x.state.keep(f.cfg.Dir, x.name, frames); err != nil {
 		return err
 	}
-	f.ack(ctx, x, at, enforced)
+	f.ack(ctx, ack)
 	return nil
 }
 
@@ -293,12 +324,12 @@ func (f *Follower) ask(ctx context.Context, req set.Request) (set.Reply, error) 
 
 // ack says to the hub what is enforced. A lost one is said again at the next
 // heartbeat.
-func (f *Follower) ack(ctx context.Context, x *feed, received, enforced time.Time) {
-	b, err := json.Marshal(set.Ack{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest(), Received: received.UTC(), Enforced: enforced.UTC()})
+func (f *Follower) ack(ctx context.Context, a set.Ack) {
+	b, err := json.Marshal(a)
 	if err == nil {
 		err = f.d.Line.Ack(ctx, b)
 	}
 	if err != nil {
-		f.d.Log.Debug("acknowledgement not sent", "feed", x.name, "err", err)
+		f.d.Log.Debug("acknowledgement not sent", "feed", a.Feed, "err", err)
 	}
 }

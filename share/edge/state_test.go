@@ -2,7 +2,6 @@ package edge
 
 import (
 	"crypto/ed25519"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -38,8 +37,8 @@ func FuzzRead(f *testing.F) {
 	f.Add(append(good, good...))
 	f.Add([]byte("00000000 {}\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := read(b)
-		if err != nil {
+		s, sound, _ := read(b)
+		if sound == 0 {
 			return
 		}
 		again := newState()
@@ -70,7 +69,7 @@ func TestNothingIsWrittenBehindATornLine(t *testing.T) {
 		if !s.apply(f) {
 			t.Fatal("the frame does not fit")
 		}
-		if err := s.keep(dir, "real.all", f); err != nil {
+		if err := s.keep(dir, "real.all", []set.Frame{f}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,14 +106,13 @@ func FuzzOpen(f *testing.F) {
 	pub, key, _ := ed25519.GenerateKey(nil)
 	b, _ := set.Seal(set.Frame{Feed: "real.all", Seq: 1}, key)
 	f.Add(b)
-	f.Add([]byte(`{"payload":"e30=","signature":""}`))
+	f.Add(make([]byte, ed25519.SignatureSize+8))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fr, err := set.Open(b, "real.all", pub)
 		if err != nil {
 			return
 		}
-		var s set.Signed
-		if json.Unmarshal(b, &s) != nil || !ed25519.Verify(pub, s.Payload, s.Signature) || fr.Feed != "real.all" {
+		if !ed25519.Verify(pub, b[ed25519.SignatureSize:], b[:ed25519.SignatureSize]) || fr.Feed != "real.all" {
 			t.Error("a frame was believed that the hub did not sign")
 		}
 	})

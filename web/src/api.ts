@@ -40,7 +40,7 @@ export type IndicatorDetail = {
 export type NodeInfo = {
   id: string; org: string; name: string; role: string; state: "active" | "away" | "cut"; tier: string; version: string; addr: string; last_seen: string;
   lag_ms: number; clock_skew_ms: number; events: number; events_per_second: number; dropped: number; quarantined: number; spooled: number;
-  queries: number; blocked: number; malformed: number; limits: string[]; not_after: string; cut_why?: string;
+  queries: number; blocked: number; malformed: number; limits: string[]; not_after: string; certificate_overdue: boolean; cut_why?: string;
 };
 export type Org = { id: string; parent?: string; slug: string; name: string; name_ja: string; kana?: string; sector: string };
 export type Row = { time: string; fields: Record<string, string> };

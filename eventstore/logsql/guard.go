@@ -1,4 +1,4 @@
-package victorialogs
+package logsql
 
 import (
 	"fmt"
@@ -34,7 +34,7 @@ func set(words string) map[string]bool {
 // guard reads a reader's LogsQL and refuses what is not for readers. Tenants
 // and the span of time are given outside the text, so that no text widens them.
 func guard(text string, now time.Time) (*logstorage.Query, error) {
-	const op = "victorialogs.guard"
+	const op = "logsql.guard"
 	if text = strings.TrimSpace(text); text == "" {
 		text = "*"
 	}
@@ -59,7 +59,7 @@ func guard(text string, now time.Time) (*logstorage.Query, error) {
 
 // parse reads LogsQL as of a moment. A panic of the parser is the query's fault.
 func parse(text string, now time.Time) (q *logstorage.Query, err error) {
-	const op = "victorialogs.parse"
+	const op = "logsql.parse"
 	defer func() {
 		if r := recover(); r != nil {
 			q, err = nil, fault.As(fault.Invalid, op, fmt.Errorf("%v", r), "the query cannot be read")
@@ -68,7 +68,7 @@ func parse(text string, now time.Time) (q *logstorage.Query, err error) {
 	q, err = logstorage.ParseQueryAtTimestamp(text, now.UnixNano())
 	if err != nil {
 		words := err.Error()
-		f := fault.As(fault.Invalid, op, err, "the query cannot be read: %s", clip(strings.SplitN(words, "; context: [", 2)[0]))
+		f := fault.As(fault.Invalid, op, err, "the query cannot be read: %s", Clip(strings.SplitN(words, "; context: [", 2)[0]))
 		if at := position(text, words); at > 0 {
 			return nil, f.At("character %d", at)
 		}
@@ -80,7 +80,8 @@ func parse(text string, now time.Time) (q *logstorage.Query, err error) {
 // maxWords is how much of the engine's words a reader sees.
 const maxWords = 300
 
-func clip(s string) string {
+// Clip shortens an engine's words to what a reader sees of them.
+func Clip(s string) string {
 	if len(s) <= maxWords {
 		return s
 	}
@@ -115,16 +116,20 @@ var (
 	quoted     = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 	pipeName   = regexp.MustCompile(`\|\s*([^\s|()"]*)`)
 	optionList = regexp.MustCompile(`(?i)\boptions\s*\(`)
+	lateFilter = regexp.MustCompile(`\|\s*(?:filter|where)\b|\bif\s*\(`)
 	uniqHits   = regexp.MustCompile(`^\|\s*uniq\b[^|]*\)\s*(?:with\s+)?hits\b`)
 )
 
 // inspect reads a query as the engine writes it again: words are lower case,
 // and whatever might be mistaken for a word stands in double quotes.
 func inspect(canonical string) error {
-	const op = "victorialogs.inspect"
+	const op = "logsql.inspect"
 	bare := quoted.ReplaceAllString(canonical, `""`)
 	if optionList.MatchString(bare) {
 		return fault.New(fault.Invalid, op, "options(...) are not for readers; put the word into quotes to search for it")
+	}
+	if streamsLate(bare) {
+		return fault.New(fault.Invalid, op, "a filter of streams, {...}, stands before the first pipe and in no if; name the field instead")
 	}
 	all := pipeName.FindAllStringSubmatchIndex(bare, -1)
 	if len(all) > eventstore.MaxPipes {
@@ -132,7 +137,7 @@ func inspect(canonical string) error {
 	}
 	for _, at := range all {
 		if name := bare[at[2]:at[3]]; !pipes[name] {
-			return fault.New(fault.Invalid, op, "the pipe %q is not for readers", clip(name))
+			return fault.New(fault.Invalid, op, "the pipe %q is not for readers", Clip(name))
 		}
 		// In a subquery this makes the engine panic where nobody can recover.
 		if inside := strings.Count(bare[:at[0]], "(") > strings.Count(bare[:at[0]], ")"); inside && uniqHits.MatchString(bare[at[0]:]) {
@@ -140,6 +145,34 @@ func inspect(canonical string) error {
 		}
 	}
 	return nil
+}
+
+// streamsLate tells whether a filter of streams stands where the stream's name,
+// which readers do not get, would be needed to apply it: after a pipe that changes
+// rows, or in an if. Before these, the index answers it, and the engine itself
+// moves it there when it can.
+func streamsLate(bare string) bool {
+	for _, at := range lateFilter.FindAllStringIndex(bare, -1) {
+		depth := strings.Count(bare[at[0]:at[1]], "(")
+	walk:
+		for _, c := range bare[at[1]:] {
+			switch c {
+			case '{':
+				return true
+			case '(':
+				depth++
+			case ')':
+				if depth--; depth <= 0 {
+					break walk
+				}
+			case '|':
+				if depth == 0 {
+					break walk
+				}
+			}
+		}
+	}
+	return false
 }
 
 // quote writes any text as one LogsQL token.

@@ -1,4 +1,4 @@
-package victorialogs
+package logsql
 
 import (
 	"regexp"
@@ -25,7 +25,7 @@ const (
 var expressive = regexp.MustCompile(`~|\bre\s*\(|_regexp\b`)
 
 func cheap(text string) error {
-	const op = "victorialogs.cheap"
+	const op = "logsql.cheap"
 	words, quoted := split(text)
 	n := len(expressive.FindAllString(strings.ToLower(words), -1))
 	if n == 0 {

@@ -1,0 +1,68 @@
+package vlhttp_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"noroshi/eventstore"
+	"noroshi/eventstore/storetest"
+	"noroshi/eventstore/vlhttp"
+	"noroshi/fault"
+	"noroshi/internal/peers"
+)
+
+// cluster is one front and two storage nodes that write to disk every second.
+func cluster(t testing.TB) (front *peers.Process, nodes [2]*peers.Process) {
+	t.Helper()
+	for i := range nodes {
+		nodes[i] = start(t, "-internaldelete.enable", "-inmemoryDataFlushInterval=1s")
+	}
+	return start(t, "-storageNode="+nodes[0].Addr+","+nodes[1].Addr), nodes
+}
+
+// TestContractOfACluster runs the contract on a cluster's front.
+func TestContractOfACluster(t *testing.T) {
+	storetest.Contract(t, func(t *testing.T) eventstore.Store {
+		front, _ := cluster(t)
+		return open(t, vlhttp.Config{Insert: front.URL(), Select: front.URL(), Hold: vlhttp.MinHold})
+	})
+}
+
+// TestAClusterIsHeldBack kills a storage node after a Sync, which had waited
+// until the node must have written to disk, and finds everything.
+func TestAClusterIsHeldBack(t *testing.T) {
+	front, nodes := cluster(t)
+	s := open(t, vlhttp.Config{Insert: front.URL(), Hold: 3 * time.Second})
+	if err := s.Append(t.Context(), batch(5000, 0, time.Now())); err != nil { // More than 1,000 of a stream go to both nodes.
+		t.Fatal(err)
+	}
+	if err := s.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		n.Kill()
+	}
+	if _, err := s.Search(t.Context(), storetest.Scope(tenantOne), eventstore.Query{}); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("half a cluster answers: %v", err)
+	}
+	for _, n := range nodes {
+		n.Restart()
+	}
+	have, err := s.Known(t.Context(), 1, uids(0, 5000), time.Now().Add(-time.Hour), time.Now())
+	if err != nil || len(have) != 5000 {
+		t.Errorf("of 5,000 durable events %d are there, %v", len(have), err)
+	}
+}
+
+// TestAClusterThatIsNotHeldBackIsRefused asks a cluster's front to write to disk.
+func TestAClusterThatIsNotHeldBackIsRefused(t *testing.T) {
+	front, _ := cluster(t)
+	s := open(t, vlhttp.Config{Insert: front.URL()})
+	if err := s.Append(t.Context(), batch(1, 0, time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(t.Context()); err == nil || errors.Is(err, eventstore.Lost) {
+		t.Errorf("it promised: %v", err)
+	}
+}
