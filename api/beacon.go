@@ -140,9 +140,6 @@ func (a *API) signals(ctx context.Context, s access.Scope, since time.Time, b *B
 	if err != nil {
 		return err
 	}
-	if err := a.show(ctx, s, pointers(page.Items)...); err != nil {
-		return err
-	}
 	var shown []ident.ID
 	for i, ind := range page.Items {
 		if i < signalsShown || !ind.Created.Before(since) {
@@ -151,6 +148,9 @@ func (a *API) signals(ctx context.Context, s access.Scope, since time.Time, b *B
 	}
 	ways, err := a.b.Push.Ways(ctx, s, shown)
 	if err != nil {
+		return err
+	}
+	if err := a.show(ctx, s, pointers(page.Items)...); err != nil {
 		return err
 	}
 	var times []float64

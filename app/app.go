@@ -42,6 +42,9 @@ func StartHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*Hub, e
 	if err != nil {
 		return nil, err
 	}
+	if err := whole(cfg.DataDir); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
 	h, err := wireHub(ctx, cfg, log)
 	if err != nil {
 		return nil, errors.Join(err, unlock())

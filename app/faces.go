@@ -80,6 +80,7 @@ func (h *hub) socket() error {
 		}
 		_ = json.NewEncoder(w).Encode(map[string]string{"link": link}) // An operator who is gone asks again.
 	})
+	mux.HandleFunc("POST /backup", h.backup)
 	s := server(mux)
 	h.run.serve("operator's socket", s, func() error { return s.Serve(l) })
 	return nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,6 +69,7 @@ type hub struct {
 	push       *push.Push
 	api        *api.API
 
+	copying                sync.Mutex // held by the one backup that is under way
 	enrolAddr, consoleAddr string
 	run                    runner
 }
@@ -88,11 +90,7 @@ func (h *hub) dir(name string) string { return filepath.Join(h.cfg.DataDir, name
 
 // records opens the ledger and the organisations.
 func (h *hub) records(ctx context.Context) (err error) {
-	url := h.cfg.Hub.Ledger
-	if url == "" {
-		url = "sqlite:" + h.dir("ledger.db")
-	}
-	if h.db, err = ledger.Open(ctx, url); err != nil {
+	if h.db, err = ledger.Open(ctx, ledgerURL(h.cfg), copyFirst(h.cfg, h.log)); err != nil {
 		return err
 	}
 	h.run.cleanup("ledger", h.db.Close)

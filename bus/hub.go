@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,17 +25,22 @@ type Hub struct {
 	bundles jetstream.Stream
 	state   jetstream.KeyValue
 	epoch   string
+	hold    sync.RWMutex // held for reading while something is forgotten
 }
 
 // Hub connects in process and makes sure that the streams are there. In a
 // cluster it waits until enough hubs are.
 func (s *Server) Hub(ctx context.Context, layout Layout) (*Hub, error) {
-	nc, err := nats.Connect("", nats.InProcessServer(s.nats), nats.UserInfo("hub", s.secret), nats.Name("hub"),
-		nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := s.connect()
 	if err != nil {
 		return nil, fault.Wrap("bus.hub", err)
 	}
 	return newHub(ctx, nc, layout)
+}
+
+func (s *Server) connect() (*nats.Conn, error) {
+	return nats.Connect("", nats.InProcessServer(s.nats), nats.UserInfo("hub", s.secret), nats.Name("hub"),
+		nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 }
 
 func newHub(ctx context.Context, nc *nats.Conn, layout Layout) (*Hub, error) {

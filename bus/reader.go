@@ -69,6 +69,8 @@ func (r *Reader) Next(ctx context.Context) (*Message, error) {
 
 // Done tells the bus that everything up to a sequence is durable elsewhere.
 func (r *Reader) Done(ctx context.Context, seq uint64) error {
+	r.hub.hold.RLock()
+	defer r.hub.hold.RUnlock()
 	if err := r.hub.setMark(ctx, r.name, r.part, seq); err != nil {
 		return err
 	}
@@ -118,11 +120,12 @@ func (h *Hub) pull(ctx context.Context, stream, subject string, after uint64) (*
 	if err != nil {
 		return nil, fault.Wrap("bus.pull", err)
 	}
-	return &Pull{it: it, stream: s, subject: subject, old: s.CachedInfo().State.LastSeq}, nil
+	return &Pull{hub: h, it: it, stream: s, subject: subject, old: s.CachedInfo().State.LastSeq}, nil
 }
 
 // Pull hands out durable messages of one subject, one by one.
 type Pull struct {
+	hub     *Hub
 	it      jetstream.MessagesContext
 	stream  jetstream.Stream
 	subject string
@@ -144,6 +147,8 @@ func (p *Pull) Next(ctx context.Context) (*Message, error) {
 
 // Done makes the bus forget the subject's messages up to a sequence.
 func (p *Pull) Done(ctx context.Context, seq uint64) error {
+	p.hub.hold.RLock()
+	defer p.hub.hold.RUnlock()
 	return fault.Wrap("bus.done", p.stream.Purge(ctx, jetstream.WithPurgeSubject(p.subject), jetstream.WithPurgeSequence(seq+1)))
 }
 

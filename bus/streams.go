@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strconv"
 	"strings"
@@ -54,28 +55,23 @@ func bundleSubject(partition int) string { return "bundle." + strconv.Itoa(parti
 func (h *Hub) open(ctx context.Context) error {
 	const op = "bus.streams"
 	for _, c := range []jetstream.StreamConfig{
-		{Name: bundleStream, Subjects: []string{"bundle.*"}, MaxBytes: h.layout.MaxBytes, MaxMsgSize: MaxPayload - 4096},
 		{Name: stageStream, Subjects: []string{"stage.*"}, MaxBytes: 256 << 20},
+		{Name: bundleStream, Subjects: []string{"bundle.*"}, MaxBytes: h.layout.MaxBytes, MaxMsgSize: MaxPayload - 4096},
 	} {
 		// A message goes when every reader has it, and publishers are told to wait
 		// when the disk's share is used up: nothing is discarded.
 		c.Retention, c.Discard, c.Storage, c.Replicas = jetstream.LimitsPolicy, jetstream.DiscardNew, jetstream.FileStorage, h.layout.Replicas
 		c.Duplicates = 2 * time.Minute
 		err := patiently(ctx, func(ctx context.Context) (err error) {
-			_, err = h.js.CreateOrUpdateStream(ctx, c)
+			h.bundles, err = h.stream(ctx, c)
 			return err
 		})
 		if err != nil {
 			return fault.As(fault.Unavailable, op, err, "the stream %s cannot be opened", c.Name)
 		}
 	}
-	s, err := h.js.Stream(ctx, bundleStream)
-	if err != nil {
-		return fault.Wrap(op, err)
-	}
-	h.bundles = s
-	h.epoch = strconv.FormatInt(s.CachedInfo().Created.UnixNano(), 36)
-	err = patiently(ctx, func(ctx context.Context) (err error) {
+	h.epoch = h.bundles.CachedInfo().Config.Metadata[epochKey]
+	err := patiently(ctx, func(ctx context.Context) (err error) {
 		h.state, err = h.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: stateBucket, Storage: jetstream.FileStorage, Replicas: h.layout.Replicas})
 		return err
 	})
@@ -83,6 +79,27 @@ func (h *Hub) open(ctx context.Context) error {
 		return fault.As(fault.Unavailable, op, err, "the hubs' state cannot be opened")
 	}
 	return h.adopt(ctx)
+}
+
+// epochKey names the life of a stream in its metadata: a copy that is restored
+// goes on with its numbers, a stream that is made anew begins with other ones.
+const epochKey = "noroshi-epoch"
+
+// stream makes a stream, or brings the one that is there up to date. Of several
+// hubs that make it at once, one does, and all know it by the same epoch.
+func (h *Hub) stream(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stream, error) {
+	s, err := h.js.Stream(ctx, c.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		c.Metadata = map[string]string{epochKey: rand.Text()}
+		if s, err = h.js.CreateStream(ctx, c); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			s, err = h.js.Stream(ctx, c.Name)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.Metadata = map[string]string{epochKey: s.CachedInfo().Config.Metadata[epochKey]}
+	return h.js.UpdateStream(ctx, c)
 }
 
 // patiently asks again while nobody answers: a cluster without a leader is

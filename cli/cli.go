@@ -35,6 +35,8 @@ func commands() []command {
 		{"sensor", "--join TOKEN", "start the sensor of this machine", sensor},
 		{"resolver", "--join TOKEN", "start a protective resolver", resolver},
 		{"drill", "", "rehearse the signal from attack to protection and time its hops", runDrill},
+		{"backup", "--to FILE | verify FILE", "copy the hub of this machine into one file, or check such a file", runBackup},
+		{"restore", "--from FILE", "make a hub out of a backup", runRestore},
 		{"doctor", "", "say what this machine can and cannot do", doctor},
 		{"config", "check | dump | explain [KEY]", "read, show or explain the configuration", configure},
 		{"version", "", "print the version", printVersion},

@@ -45,6 +45,8 @@ type Hub struct {
 	Ledger        string         `yaml:"ledger" doc:"postgres://… ; empty means SQLite in data_dir" secret:"true"`
 	EventsMiB     int            `yaml:"events_memory_mib" doc:"memory for the event store's caches and queries, in MiB"`
 	RetentionDays int            `yaml:"events_retention_days" doc:"how long events are kept, in days"`
+	NoUpgradeCopy bool           `yaml:"migrate_without_backup" doc:"change the ledger's schema without a copy first; for databases that are backed up otherwise"`
+	UpgradeCopies int            `yaml:"upgrade_backups" doc:"how many copies made before a change of the schema are kept, in data_dir/backups"`
 	BusMiB        int            `yaml:"bus_max_mib" doc:"batches that may wait on disk to become durable, in MiB"`
 	Rules         []string       `yaml:"rules" doc:"folders of Sigma rules beside the project's own"`
 	Policies      []string       `yaml:"policies" doc:"folders of decision policies beside the project's own"`
@@ -113,7 +115,7 @@ type Log struct {
 // four member organisations, so that the line has somewhere to go.
 func Default() Config {
 	return Config{DataDir: defaultDir(),
-		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", NodeCert: "2160h", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024,
+		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", NodeCert: "2160h", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024, UpgradeCopies: 5,
 			Organisations: []Organisation{
 				{Slug: "centre", Name: "Coordination Centre", NameJA: "統括センター", Kana: "とうかつせんたー", Sector: "centre"},
 				{Slug: "ministry", Name: "Ministry", NameJA: "省庁", Kana: "しょうちょう", Sector: "government", Parent: "centre", Nodes: []string{"sensor", "resolver"}},

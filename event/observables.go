@@ -22,7 +22,7 @@ func (e *Event) Observables() []Observable {
 	if e.observables != nil {
 		return e.observables
 	}
-	f := finder{}
+	f := finder{make([]Observable, 0, 4+len(e.Answers))}
 	if e.Query != nil {
 		f.name("query.hostname", e.Query.Hostname)
 	}
@@ -46,9 +46,7 @@ func (e *Event) Observables() []Observable {
 // FindObservables finds them once for all who ask later. It must be called
 // before the event is shared, and the event must not change after it.
 func (e *Event) FindObservables() {
-	if e.observables = e.Observables(); e.observables == nil {
-		e.observables = []Observable{}
-	}
+	e.observables = e.Observables()
 }
 
 type finder struct{ found []Observable }

@@ -29,7 +29,9 @@ func fill(v reflect.Value, depth int) {
 		v.Set(reflect.ValueOf(map[string]string{"b": "1", "a": "2\t", "": "", "狼": "x"}))
 	case reflect.Struct:
 		for i := range v.NumField() {
-			fill(v.Field(i), depth)
+			if v.Type().Field(i).IsExported() {
+				fill(v.Field(i), depth)
+			}
 		}
 	}
 }

@@ -92,16 +92,9 @@ func (r RefusedRows) Error() string {
 // Unwrap gives the reason of the first, so that the kind is known.
 func (r RefusedRows) Unwrap() error { return r[0].Err }
 
-// Store is an engine. Appended rows are found after Flush, or after about a
-// second, and survive any crash of the process after Sync.
-type Store interface {
-	// Append adds rows. It returns RefusedRows when it took the others; after any
-	// other error nothing is known of them, and Known tells.
-	Append(ctx context.Context, rows []Row) error
-	Flush(ctx context.Context) error
-	Sync(ctx context.Context) error
-	// Known tells which events, by metadata.uid, a tenant has in [from, to].
-	Known(ctx context.Context, tenant uint32, uids []string, from, to time.Time) (map[string]bool, error)
+// Reader is what of a store, or of several, serves everybody but their feeders.
+// Readers see what is in their scope.
+type Reader interface {
 	Search(ctx context.Context, s access.Scope, q Query) ([]Record, error)
 	// Histogram counts the rows that the query's filter finds, per step.
 	Histogram(ctx context.Context, s access.Scope, q Query, step time.Duration) ([]Bucket, error)
@@ -109,6 +102,9 @@ type Store interface {
 	// filter finds, the most frequent first.
 	FieldNames(ctx context.Context, s access.Scope, q Query) ([]ValueCount, error)
 	FieldValues(ctx context.Context, s access.Scope, q Query, field string, limit int) ([]ValueCount, error)
+	Stats(ctx context.Context) (Stats, error)
+	// Ping tells whether questions can be answered. One that is only busy can.
+	Ping(ctx context.Context) error
 	// DeleteTenant deletes the rows of a tenant that are of days (UTC) before the
 	// day of a moment; the zero time means all. It returns nil once they are gone.
 	// After any error the engine may still be at it, also across restarts, and the
@@ -116,7 +112,19 @@ type Store interface {
 	// whoever lets an organisation go stops its events first. It is work: the
 	// engine writes anew what it keeps of each day that it touches.
 	DeleteTenant(ctx context.Context, tenant uint32, before time.Time) error
-	Stats(ctx context.Context) (Stats, error)
+}
+
+// Store is an engine. Appended rows are found after Flush, or after about a
+// second, and survive any crash of the process after Sync.
+type Store interface {
+	Reader
+	// Append adds rows. It returns RefusedRows when it took the others; after any
+	// other error nothing is known of them, and Known tells.
+	Append(ctx context.Context, rows []Row) error
+	Flush(ctx context.Context) error
+	Sync(ctx context.Context) error
+	// Known tells which events, by metadata.uid, a tenant has in [from, to].
+	Known(ctx context.Context, tenant uint32, uids []string, from, to time.Time) (map[string]bool, error)
 	Close() error
 }
 

@@ -15,7 +15,7 @@ import (
 // FuzzLookup asks for whatever readers might write: nothing of another
 // organisation comes back, and what is no question is said to be none.
 func FuzzLookup(f *testing.F) {
-	s := pdns.New(ledgertest.SQLite(f), "fuzz")
+	s := pdns.New(ledgertest.SQLite(f), "test")
 	for _, o := range []org.Organisation{{ID: "org_a"}, {ID: "org_b"}} {
 		e := storetest.Event(o.ID, 1, time.Now(), "www.example.test")
 		e.Answers = []event.DNSAnswer{{Type: "A", RData: "192.0.2.1"}, {Type: "TXT", RData: "100%_\\' or 1=1"}}

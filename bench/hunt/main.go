@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,24 +28,24 @@ import (
 
 func main() {
 	events := flag.Int("events", 5_000_000, "how many events are stored")
-	growth := flag.Bool("growth", false, "measure a tenth of the events and three times as many as well")
+	times := flag.String("times", "0.1,1", "the sizes at which it is measured, as parts or multiples of the events")
 	seed := flag.Uint64("seed", 1, "of the events")
 	profile := flag.String("cpuprofile", "", "a file for the profile of the hunts")
 	keep := flag.String("dir", "", "a folder that keeps the events for another run with the same flags")
 	flag.Parse()
 	ctx := context.Background()
 	fmt.Println(kit.Machine())
-	sizes := []int{*events}
-	if *growth {
-		sizes = []int{*events / 10, *events, 3 * *events}
-	}
 	var last figures
-	for _, n := range sizes {
-		f, err := measure(ctx, n, *seed, *keep, *profile)
+	for _, text := range strings.Split(*times, ",") {
+		factor, err := strconv.ParseFloat(text, 64)
 		if err != nil {
 			log.Fatal(err)
 		}
-		if n == *events {
+		f, err := measure(ctx, int(factor*float64(*events)), *seed, *keep, *profile)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if f.Events == *events {
 			last = f
 		}
 	}

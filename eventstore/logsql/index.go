@@ -2,7 +2,6 @@ package logsql
 
 import (
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"noroshi/event"
@@ -10,168 +9,203 @@ import (
 )
 
 // The engine keeps a bloom filter of the words of each block's fields, so that
-// a word which stands nowhere costs nothing. A word is of letters, digits and _;
-// an address or a name is several, which for themselves ("192", "com") stand
-// everywhere. So each row has a field with the observables of its event, each
-// written as one word, and with it everything that an indicator may be written
-// as to mean it: a name's parents, an address's ranges. Different things may
-// share a word: what is found is looked at again by who searched.
+// what stands nowhere costs nothing. But a name or an address is several words,
+// which for themselves ("com", "192") stand everywhere. So each row has a field
+// with the observables of its event, each as a chain of words joined by dots:
+// first the word of the thing itself, then those of what it lies in (a name's
+// parents, an address's ranges). A word is 29 bits of a hash. Whatever is
+// looked for is the beginning of a chain of its own, so its first two words are
+// a phrase in each chain that goes through it; two, because one of a thousand
+// words that are nowhere seems to be in a block, but hardly one of a million
+// pairs. What is found by chance is told apart by who searched.
 const indexField = "observables"
 
-const (
-	maxWord   = 100 // bytes; a SHA-256 has 64. What is longer is cut
-	maxLabels = 8   // of a name: deeper ones are found by their last eight
-)
+// maxLabels of a name have a word; a deeper name is found by its last ones.
+const maxLabels = 8
 
-// appendWords writes the words of an event.
-func appendWords(dst []byte, all []event.Observable) []byte {
-	for _, o := range all {
-		switch o.Kind {
-		case observable.Domain:
-			dst = appendNames(dst, o.Value)
-		case observable.IPv4:
-			dst = appendRanges4(appendWord(dst, o.Value), o.Value)
-		case observable.IPv6:
-			dst = appendRanges6(appendWord(dst, o.Value), o.Value)
-		default:
-			dst = appendWord(dst, o.Value)
-		}
+// The lengths of an address's ranges that have a word.
+var levels4, levels6 = []int{24, 16}, []int{64, 48, 32}
+
+// indexOf writes the chains of an event.
+func indexOf(all []event.Observable) string {
+	b := make([]byte, 0, 28*len(all))
+	for i := range all {
+		b = appendChain(b, all[i].Observable)
 	}
-	return dst
+	return string(b)
 }
 
-// appendWord writes one word after what is there.
-func appendWord(dst []byte, s string) []byte {
+// appendChain writes a chain after what is there. A name of one label, which no
+// indicator has, gets none.
+func appendChain(dst []byte, o observable.Observable) []byte {
+	var links [maxLabels]uint64 // The last is that of the thing itself.
+	n := 0
+	switch o.Kind {
+	case observable.Domain:
+		n = nameLinks(&links, o.Value)
+	case observable.IPv4, observable.IPv6:
+		if a, err := netip.ParseAddr(o.Value); err == nil {
+			n = rangeLinks(&links, netip.PrefixFrom(a, a.BitLen()))
+		}
+	case observable.CIDR:
+		if p, err := netip.ParsePrefix(o.Value); err == nil {
+			n = rangeLinks(&links, p)
+		}
+	default:
+		links[0] = hash(offset, o.Value)
+		n = 1
+	}
+	if n == 0 {
+		return dst
+	}
 	if len(dst) > 0 {
 		dst = append(dst, ' ')
 	}
-	for i := range min(len(s), maxWord) {
-		c := s[i]
-		if c < '0' || c > '9' && c < 'A' || c > 'Z' && c < 'a' || c > 'z' {
-			c = '_'
-		}
-		dst = append(dst, c)
+	for i := n - 1; i >= 0; i-- {
+		dst = append(appendWord(dst, links[i]), '.')
 	}
-	return dst
+	return appendWord(dst, links[0]>>32) // So that the last has a second word too.
 }
 
-// appendNames writes a name and its parents, from the one with two labels to the
-// one with eight. A single label is no indicator.
-func appendNames(dst []byte, name string) []byte {
-	labels := 1
-	for i := len(name) - 1; i >= 0 && labels < maxLabels; i-- {
-		if name[i] != '.' {
-			continue
-		}
-		if labels++; labels > 2 {
-			dst = appendWord(dst, name[i+1:])
-		}
-	}
-	if labels > 1 {
-		dst = appendWord(dst, lastLabels(name))
-	}
-	return dst
-}
-
-// lastLabels cuts a name to what the index has of it.
-func lastLabels(name string) string {
-	labels := 1
+// nameLinks hashes a name from its end, and so each parent on the way.
+func nameLinks(links *[maxLabels]uint64, name string) (n int) {
+	h, labels := uint64(offset), 0
 	for i := len(name) - 1; i >= 0; i-- {
 		if name[i] == '.' {
-			if labels++; labels > maxLabels {
-				return name[i+1:]
+			if labels++; labels > 1 {
+				links[n] = mix(h)
+				n++
+			}
+			if labels == maxLabels {
+				return n
 			}
 		}
+		h = (h ^ uint64(name[i])) * prime
 	}
-	return name
+	if labels > 0 {
+		links[n] = mix(h)
+		n++
+	}
+	return n
 }
 
-// The lengths of ranges that are in the index, of each address's.
-var levels4, levels6 = []int{8, 16, 24}, []int{32, 48, 64}
-
-// appendRanges4 writes an address's ranges as observables are written, with
-// zeroes and the length: 192_0_2_0_24.
-func appendRanges4(dst []byte, addr string) []byte {
-	dots := 0
-	for i := range len(addr) {
-		if addr[i] == '.' {
-			dst = appendWord(dst, addr[:i])
-			dst = append(dst, [...]string{"_0_0_0_8", "_0_0_16", "_0_24"}[dots]...)
-			dots++
-		}
-	}
-	return dst
-}
-
-func appendRanges6(dst []byte, addr string) []byte {
-	a, err := netip.ParseAddr(addr)
-	if err != nil {
-		return dst
-	}
-	for _, bits := range levels6 {
-		if p, err := a.Prefix(bits); err == nil {
-			dst = appendWord(dst, p.String())
-		}
-	}
-	return dst
-}
-
-// wordsFor are the words of which a row has one if its event shows o. Without
-// words every event with an observable may.
-func wordsFor(o observable.Observable) []string {
-	switch o.Kind {
-	case observable.Domain:
-		return []string{word(lastLabels(o.Value))}
-	case observable.CIDR:
-		return rangeWords(o.Value)
-	}
-	return []string{word(o.Value)}
-}
-
-func word(s string) string { return string(appendWord(nil, s)) }
-
-// maxSplit is in how many ranges of the index, as a power of two, one is split
-// before the wider one that it lies in is searched.
-const maxSplit = 4
-
-func rangeWords(cidr string) []string {
-	p, err := netip.ParsePrefix(cidr)
-	if err != nil {
-		return nil
-	}
+// rangeLinks hashes a range and those around it, the widest first.
+func rangeLinks(links *[maxLabels]uint64, p netip.Prefix) (n int) {
 	levels := levels6
 	if p.Addr().Is4() {
 		levels = levels4
 	}
-	within := 0
-	for _, bits := range levels {
-		if bits <= p.Bits() {
-			within = bits
-		} else if bits-p.Bits() <= maxSplit {
-			return narrower(p, bits)
+	for i := len(levels) - 1; i >= 0; i-- {
+		if levels[i] < p.Bits() {
+			links[n] = hashRange(p.Addr(), levels[i])
+			n++
 		}
 	}
-	if within == 0 {
-		return nil
-	}
-	wide, err := p.Addr().Prefix(within)
-	if err != nil {
-		return nil
-	}
-	return []string{word(wide.String())}
+	links[n] = hashRange(p.Addr(), p.Bits())
+	return n + 1
 }
 
-// narrower lists the words of the ranges of a length that a wider one consists of.
+func hashRange(a netip.Addr, bits int) uint64 {
+	h := (offset ^ uint64(bits)) * prime
+	if p, err := a.Prefix(bits); err == nil {
+		b := p.Addr().As16()
+		for _, c := range b {
+			h = (h ^ uint64(c)) * prime
+		}
+	}
+	return mix(h)
+}
+
+// The hash is FNV-1a with a finish, since words are cut from its bits. It is on
+// disk: another one would find nothing of what is stored.
+const (
+	offset = 14695981039346656037
+	prime  = 1099511628211
+)
+
+func hash(h uint64, s string) uint64 {
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * prime
+	}
+	return mix(h)
+}
+
+func mix(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+const digits = "0123456789abcdefghijklmnopqrstuv"
+
+// appendWord writes the lower 29 bits. A word never is a number, which the
+// engine would keep in another way.
+func appendWord(dst []byte, h uint64) []byte {
+	return append(dst, digits[10+h&15], digits[h>>4&31], digits[h>>9&31], digits[h>>14&31], digits[h>>19&31], digits[h>>24&31])
+}
+
+// phrases are what to look for: a row has one of them if its event shows o.
+// Without phrases every event with an observable may.
+func phrases(o observable.Observable) []string {
+	if o.Kind == observable.CIDR {
+		if p, err := netip.ParsePrefix(o.Value); err == nil {
+			return rangePhrases(p)
+		}
+	}
+	return []string{phrase(o)}
+}
+
+func phrase(o observable.Observable) string {
+	c := string(appendChain(nil, o))
+	first, rest, _ := strings.Cut(c, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	return first + "." + second
+}
+
+// maxSplit is in how many ranges of the index, as a power of two, one is split
+// before the wider one that it lies in is searched.
+const maxSplit = 8
+
+func rangePhrases(p netip.Prefix) []string {
+	levels := levels6
+	if p.Addr().Is4() {
+		levels = levels4
+	}
+	within, split := 0, 0
+	for _, bits := range levels { // From the narrowest.
+		switch {
+		case bits > p.Bits() && bits-p.Bits() <= maxSplit:
+			split = bits
+		case bits <= p.Bits() && within == 0:
+			within = bits
+		}
+	}
+	switch {
+	case split > 0 && within != p.Bits():
+		return narrower(p, split)
+	case within > 0:
+		return []string{phrase(rangeOf(p.Addr(), within))}
+	}
+	return nil
+}
+
+func rangeOf(a netip.Addr, bits int) observable.Observable {
+	return observable.Observable{Kind: observable.CIDR, Value: netip.PrefixFrom(a, bits).Masked().String()}
+}
+
+// narrower lists the phrases of the ranges of a length that a wider one consists
+// of.
 func narrower(p netip.Prefix, bits int) []string {
 	var out []string
 	b := p.Masked().Addr().AsSlice()
+	last := bits/8 - 1 // All lengths end with a byte, and a split is within it.
 	for i := range 1 << (bits - p.Bits()) {
-		// All lengths of the index end with a byte, and a split is within it.
-		last := b[bits/8-1]
-		b[bits/8-1] |= byte(i)
-		a, _ := netip.AddrFromSlice(b)
-		out = append(out, word(netip.PrefixFrom(a, bits).String()))
-		b[bits/8-1] = last
+		part := append([]byte(nil), b...)
+		part[last] |= byte(i)
+		a, _ := netip.AddrFromSlice(part)
+		out = append(out, phrase(rangeOf(a, bits)))
 	}
 	return out
 }
@@ -179,23 +213,13 @@ func narrower(p netip.Prefix, bits int) []string {
 // showing is the filter that finds the rows of events that show one of some
 // observables, and perhaps a few more.
 func showing(all []observable.Observable) string {
-	var b strings.Builder
-	b.WriteString(indexField + ":contains_any(")
-	for i, o := range all {
-		words := wordsFor(o)
-		if words == nil {
+	var list []string
+	for _, o := range all {
+		p := phrases(o)
+		if p == nil {
 			return indexField + ":*"
 		}
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		for j, w := range words {
-			if j > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteString(strconv.Quote(w))
-		}
+		list = append(list, p...)
 	}
-	b.WriteByte(')')
-	return b.String()
+	return indexField + `:contains_any("` + strings.Join(list, `","`) + `")`
 }

@@ -173,14 +173,37 @@ func (s *Reader) Search(ctx context.Context, sc access.Scope, q eventstore.Query
 	return rows, err
 }
 
-// timed returns the rows at one end of the span, in their order. Sorting reads
-// whole rows, so it first finds, by counting, a part of the span that holds
-// enough: most readers want the newest hundred of millions.
+// timed returns the rows at one end of the span, in their order. A needle is asked
+// for as it is: when there are no more rows than wanted, these are all. Sorting
+// reads whole rows, so for a wider question it first finds, by counting, a part of
+// the span that holds enough: most readers want the newest hundred of millions.
 func (s *Reader) timed(ctx context.Context, a ask, limit int, oldest bool) ([]eventstore.Record, error) {
-	from, to, sort := a.from, a.to, " | sort by (_time desc)"
-	if oldest {
-		sort = " | sort by (_time)"
+	p, err := a.bind(a.from, a.to, " | limit "+strconv.Itoa(limit+1))
+	if err != nil {
+		return nil, err
 	}
+	rows, err := s.run(ctx, a.question(p, limit+1))
+	if err != nil || len(rows) <= limit {
+		return inOrder(rows, oldest), err
+	}
+	from, to, err := s.narrow(ctx, a, limit, oldest)
+	if err != nil {
+		return nil, err
+	}
+	sort := " | sort by (_time desc) limit "
+	if oldest {
+		sort = " | sort by (_time) limit "
+	}
+	if p, err = a.bind(from, to, sort+strconv.Itoa(limit)); err != nil {
+		return nil, err
+	}
+	rows, err = s.run(ctx, a.question(p, limit))
+	return inOrder(rows, oldest), err
+}
+
+// narrow finds the part of the span, from one end, that holds enough rows.
+func (s *Reader) narrow(ctx context.Context, a ask, limit int, oldest bool) (from, to time.Time, err error) {
+	from, to = a.from, a.to
 	for part := 10 * time.Minute; ; part *= 4 {
 		if oldest {
 			to = minTime(a.to, a.from.Add(part))
@@ -188,28 +211,23 @@ func (s *Reader) timed(ctx context.Context, a ask, limit int, oldest bool) ([]ev
 			from = maxTime(a.from, minTime(a.to, a.now).Add(-part))
 		}
 		if from.Equal(a.from) && to.Equal(a.to) {
-			break
+			return from, to, nil
 		}
 		n, err := s.count(ctx, a, from, to)
-		if err != nil {
-			return nil, err
-		}
-		if n >= int64(limit) {
-			break
+		if err != nil || n >= int64(limit) {
+			return from, to, err
 		}
 	}
-	p, err := a.bind(from, to, sort+" limit "+strconv.Itoa(limit))
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.run(ctx, a.question(p, limit))
+}
+
+func inOrder(rows []eventstore.Record, oldest bool) []eventstore.Record {
 	slices.SortStableFunc(rows, func(x, y eventstore.Record) int {
 		if oldest {
 			return x.Time.Compare(y.Time)
 		}
 		return y.Time.Compare(x.Time)
 	})
-	return rows, err
+	return rows
 }
 
 func minTime(a, b time.Time) time.Time {

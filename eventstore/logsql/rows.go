@@ -34,8 +34,8 @@ func className(c event.Class) string {
 // of their names: the engine sorts each row by them, and finds it sorted.
 func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
 	own := []logstorage.Field{{Name: "_msg", Value: e.Summary()}, {Name: "class", Value: className(e.ClassUID)}, {Name: "node", Value: string(e.Metadata.Reporter.UID)}}
-	if words := appendWords(nil, e.Observables()); len(words) > 0 {
-		own = append(own, logstorage.Field{Name: indexField, Value: string(words)})
+	if chains := indexOf(e.Observables()); chains != "" {
+		own = append(own, logstorage.Field{Name: indexField, Value: chains})
 	}
 	e.Flatten(func(name, value string) {
 		for len(own) > 0 && own[0].Name < name {
@@ -51,6 +51,7 @@ func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
 type Filler struct {
 	Rows      *logstorage.LogRows
 	Retention time.Duration
+	MaxFields int // of a row; 0 is as many as the engine takes
 	// Place says which tenant of the engine a row belongs to, and may add fields
 	// of the store's own.
 	Place func(r eventstore.Row, fields []logstorage.Field) (logstorage.TenantID, []logstorage.Field)
@@ -70,6 +71,10 @@ func (f Filler) Fill(rows []eventstore.Row) eventstore.RefusedRows {
 		}
 		var tenant logstorage.TenantID
 		tenant, fields = f.Place(r, fieldsOf(fields[:0], r.Event))
+		if f.MaxFields > 0 && len(fields) > f.MaxFields {
+			refused = append(refused, eventstore.RefusedRow{Index: i, Err: fault.New(fault.TooLarge, "logsql.fill", "the event has %d fields; at most %d are kept", len(fields), f.MaxFields)})
+			continue
+		}
 		before := f.Rows.RowsCount()
 		f.Rows.MustAdd(tenant, r.Event.Time*int64(time.Millisecond), fields, -1)
 		if f.Rows.RowsCount() == before {

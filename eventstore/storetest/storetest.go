@@ -47,6 +47,7 @@ func Contract(t *testing.T, open func(t *testing.T) eventstore.Store) {
 		"names the rows that it cannot take": refusedRows, "knows what it has": known,
 		"gives whole answers or none": interrupted, "closes": closes,
 		"shows each scope its own": scopes, "deletes a tenant": deletes,
+		"finds what events show": shown,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

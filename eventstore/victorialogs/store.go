@@ -113,6 +113,15 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Ping tells whether the store is open.
+func (s *Store) Ping(context.Context) error {
+	leave, err := s.enter()
+	if err == nil {
+		leave()
+	}
+	return err
+}
+
 // Stats tells how full the store is.
 func (s *Store) Stats(context.Context) (eventstore.Stats, error) {
 	leave, err := s.enter()

@@ -3,6 +3,7 @@ package vlhttp
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +44,10 @@ func (s *Store) Append(ctx context.Context, rows []eventstore.Row) error {
 	if s.waiting() > maxUnsure {
 		return fault.New(fault.Exhausted, op, "more than %d events wait to become durable in the event store", maxUnsure)
 	}
+	fields, err := s.fit(ctx)
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
 	lr := logstorage.GetLogRows(streamFields, nil, nil, nil, "")
 	defer logstorage.PutLogRows(lr)
 	var out outgoing
@@ -55,7 +60,7 @@ func (s *Store) Append(ctx context.Context, rows []eventstore.Row) error {
 		}
 	}
 	refused := logsql.Filler{
-		Rows: lr, Retention: s.cfg.Retention,
+		Rows: lr, Retention: s.cfg.Retention, MaxFields: fields,
 		Place: func(r eventstore.Row, fields []logstorage.Field) (logstorage.TenantID, []logstorage.Field) {
 			return logstorage.TenantID{}, append(fields, logstorage.Field{Name: orgField, Value: number(r.Tenant)})
 		},
@@ -142,8 +147,10 @@ func (s *Store) keep(all []stored) {
 	defer s.mu.Unlock()
 	for _, st := range all {
 		s.events += len(st.uids)
+		for part := range slices.Chunk(st.uids, perQuestion) {
+			s.unsure = append(s.unsure, stored{tenant: st.tenant, uids: part, from: st.from, to: st.to})
+		}
 	}
-	s.unsure = append(s.unsure, all...)
 }
 
 func (s *Store) waiting() int {

@@ -20,8 +20,8 @@ type Config struct {
 	// one tenant only, and readers may see many organisations at once.
 	Account, Project uint32
 	// Retention is how long events are kept. The server drops silently what it
-	// finds too old, so its -retentionPeriod must not be shorter; and its
-	// -futureRetention not shorter than a day.
+	// finds too old, so its -retentionPeriod must not be shorter, nor its
+	// -futureRetention shorter than a day. A single node is asked for them.
 	Retention time.Duration
 	// Hold is 0 for a single node, which Sync asks to write to disk. A cluster
 	// cannot be asked. Its rows count as durable once they were seen for so long:

@@ -199,8 +199,9 @@ func (s *Store) snapshot(ctx context.Context, day string) error {
 	return nil
 }
 
-// perQuestion is how many events are looked for at once.
-const perQuestion = 2000
+// perQuestion is how many events are looked for at once: a store spends less on
+// a few long lists than on many short ones. A server takes forms of 10 MB.
+const perQuestion = 10_000
 
 // missing returns what is not in the store, the way readers would find it.
 func (s *Store) missing(ctx context.Context, all []stored) ([]stored, error) {

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"noroshi/eventstore"
@@ -31,6 +32,7 @@ type Store struct {
 	cfg    Config
 	log    *slog.Logger
 	client *http.Client
+	fields atomic.Int64 // that a row may have, once the server has told
 
 	life   sync.RWMutex // held for reading by every operation
 	closed bool
@@ -79,17 +81,30 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Ping asks for nothing, on the way of every question: in a cluster all storage
-// nodes must answer.
+// busy is how long a question that asks for nothing may wait for others.
+const busy = time.Second / 2
+
+// Ping looks whether the server lives, and asks for nothing on the way of every
+// question: in a cluster all storage nodes must answer. A server that lives and
+// lets this question wait is busy.
 func (s *Store) Ping(ctx context.Context) error {
+	const op = "vlhttp.ping"
 	leave, err := s.enter()
 	if err != nil {
 		return err
 	}
 	defer leave()
+	if _, err := s.call(ctx, op, request{url: s.cfg.Select + "/health"}, maxWords); err != nil {
+		return err
+	}
+	short, cancel := context.WithTimeout(ctx, busy)
+	defer cancel()
 	now := time.Now()
-	_, err = s.ask(ctx, query{text: "_time:[" + stamp(now) + "," + stamp(now) + "] | limit 1", at: now, limit: 1})
-	return fault.Wrap("vlhttp.ping", err)
+	_, err = s.ask(short, query{text: "_time:[" + stamp(now) + "," + stamp(now) + "] | limit 1", at: now, limit: 1})
+	if short.Err() != nil && ctx.Err() == nil {
+		return nil
+	}
+	return fault.Wrap(op, err)
 }
 
 // Stats counts our rows. How much disk the server uses, for everything that is in
@@ -109,9 +124,11 @@ func (s *Store) Stats(ctx context.Context) (eventstore.Stats, error) {
 	if len(rows) == 1 {
 		st.Rows, _ = strconv.ParseUint(rows[0].Fields["n"], 10, 64) // The server writes counts in full.
 	}
-	m, err := s.metrics(ctx)
-	if err != nil {
-		return eventstore.Stats{}, fault.Wrap(op, err)
+	var m metrics
+	if s.cfg.Hold == 0 {
+		if m, err = s.metrics(ctx); err != nil {
+			return eventstore.Stats{}, fault.Wrap(op, err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,6 @@
 package peers_test
 
 import (
-	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -50,13 +49,7 @@ func TestServersStartDieAndComeBack(t *testing.T) {
 	logs.Restart()
 	addr := peers.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
-	nats := peers.Start(t, peers.NATSServer(t), addr, func(ctx context.Context) error {
-		c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err
-	}, "-a", "127.0.0.1", "-p", port)
+	nats := peers.Start(t, peers.NATSServer(t), addr, peers.Listening(addr), "-a", "127.0.0.1", "-p", port)
 	nats.Stop()
 	logs.Stop()
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -40,7 +41,21 @@ func StartVictoriaLogs(t testing.TB, dir string, flags ...string) *Process {
 	t.Helper()
 	addr := FreeAddr(t)
 	args := append([]string{"-httpListenAddr=" + addr, "-storageDataPath=" + dir, "-retentionPeriod=30d", "-maxBackfillAge=30d", "-memory.allowedBytes=128MiB"}, flags...)
+	if slices.Contains(flags, "-tls") { // Its certificate is known to the test only.
+		return Start(t, VictoriaLogs(t), addr, Listening(addr), args...)
+	}
 	return Start(t, VictoriaLogs(t), addr, func(ctx context.Context) error { return answers(ctx, "http://"+addr+"/-/ready") }, args...)
+}
+
+// Listening is ready when somebody takes connections.
+func Listening(addr string) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err
+	}
 }
 
 // URL is where an HTTP server is.
@@ -123,6 +138,13 @@ func (p *Process) Restart() {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// PID is the server's, for whoever measures it.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
 }
 
 // Kill ends the server as a power cut would, but for what the kernel holds.
