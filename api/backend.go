@@ -24,17 +24,19 @@ type Backend struct {
 	Log           *slog.Logger
 	Now           func() time.Time
 
-	Access     *access.Authorizer
-	Tree       func() *org.Tree
-	People     *identity.People
-	Nodes      *identity.Nodes
-	Roll       *rollcall.Roll
-	Findings   *analyse.Analyser
-	Intel      *intel.Intel
-	Push       *push.Push
-	Events     eventstore.Store
-	PDNS       *pdns.Store
-	Quarantine *quarantine.Store
+	Access *access.Authorizer
+	Tree   func() *org.Tree
+	People *identity.People
+	Nodes  *identity.Nodes
+	// Certificates lists the hub's own.
+	Certificates func() []identity.Ending
+	Roll         *rollcall.Roll
+	Findings     *analyse.Analyser
+	Intel        *intel.Intel
+	Push         *push.Push
+	Events       eventstore.Store
+	PDNS         *pdns.Store
+	Quarantine   *quarantine.Store
 	// Watch calls fn for each announced change until ctx ends.
 	Watch func(ctx context.Context, fn func(topic string, data []byte)) error
 }

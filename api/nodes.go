@@ -28,6 +28,10 @@ func (a *API) nodes() {
 			return nil, a.b.Nodes.Cut(ctx, s, in.ID, in.Body.Reason)
 		})
 	register(a, op{"enrol", http.MethodPost, "/enrol", "Make a token with which one node joins", access.EnrolNodes}, a.enrol)
+	register(a, op{"certificates", http.MethodGet, "/certificates", "When the hub's own certificates end", access.ViewNodes},
+		func(context.Context, access.Scope, *struct{}) (*struct{ Body Items[identity.Ending] }, error) {
+			return items(a.b.Certificates()), nil
+		})
 	register(a, op{"tokens", http.MethodGet, "/tokens", "The newest tokens, and what became of them", access.EnrolNodes},
 		func(ctx context.Context, s access.Scope, _ *struct{}) (*struct{ Body Items[identity.EnrolToken] }, error) {
 			list, err := a.b.Nodes.Tokens(ctx, s, 200)

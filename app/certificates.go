@@ -28,8 +28,13 @@ func wait(ctx context.Context, d time.Duration) {
 // overdueEvery is how often the hub warns of certificates that end soon.
 const overdueEvery = time.Hour
 
+// ownEndsSoon is when a certificate of the hub itself should have been renewed
+// for a week or more.
+const ownEndsSoon = 21 * 24 * time.Hour
+
 // overdue warns of nodes that should have renewed their certificate long ago:
-// they will be unable to connect when it ends, and each is then a blind spot.
+// they will be unable to connect when it ends, and each is then a blind spot. It
+// looks at the hub's own as well, which renews them.
 func (h *hub) overdue(ctx context.Context) error {
 	for ctx.Err() == nil {
 		list, err := h.nodes.List(ctx, access.Hub(h.orgs.Current(), "certificates"))
@@ -40,6 +45,11 @@ func (h *hub) overdue(ctx context.Context) error {
 			if x.Overdue(time.Now()) {
 				h.log.Warn("a node has not renewed its certificate; it cannot connect when that has ended, but for a new token",
 					"role", "hub", "org", x.Org, "node", x.ID, "name", x.Name, "until", x.NotAfter)
+			}
+		}
+		for _, c := range h.ca.Own() {
+			if time.Until(c.NotAfter) < ownEndsSoon {
+				h.log.Error("a certificate of the hub itself could not be renewed; is its folder writable?", "role", "hub", "certificate", c.Name, "until", c.NotAfter)
 			}
 		}
 		wait(ctx, overdueEvery)

@@ -3,34 +3,29 @@ package bus_test
 import (
 	"bufio"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
+	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"noroshi/access"
 	"noroshi/bus"
 	"noroshi/ident"
 	"noroshi/identity"
+	"noroshi/identity/identitytest"
 	"noroshi/identity/join"
 	"noroshi/ledger/ledgertest"
 	"noroshi/org"
@@ -41,27 +36,15 @@ type platform struct {
 	t      *testing.T
 	dir    string // of the authority
 	ca     *identity.CA
-	key    crypto.Signer // of the authority, as a thief would use it
 	nodes  *identity.Nodes
 	org    org.Organisation
 	scope  access.Scope
 	server *bus.Server
-	log    journal
+	log    identitytest.Journal
 
 	mu  sync.Mutex
 	now time.Time
 }
-
-// journal is a log that is read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (j *journal) Write(p []byte) (int, error) { j.mu.Lock(); defer j.mu.Unlock(); return j.b.Write(p) }
-
-// from returns what was written after the first n bytes.
-func (j *journal) from(n int) string { j.mu.Lock(); defer j.mu.Unlock(); return j.b.String()[n:] }
 
 func (p *platform) clock() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.now }
 
@@ -101,10 +84,6 @@ func newPlatform(t *testing.T) *platform {
 	p.scope = access.Hub(orgs.Current(), "test")
 	p.ca, err = identity.OpenCA(p.dir, p.clock)
 	must(t, err)
-	b, err := os.ReadFile(filepath.Join(p.dir, "ca.key"))
-	must(t, err)
-	p.key, err = join.ParseKey(b)
-	must(t, err)
 	feeds := func(ident.ID) []string { return []string{"real.all"} }
 	p.nodes, err = identity.OpenNodes(t.Context(), deps, p.ca, identity.Hub{Enrol: "127.0.0.1:1", Bus: "127.0.0.1:1", Feeds: feeds, Life: life})
 	must(t, err)
@@ -121,23 +100,6 @@ func newPlatform(t *testing.T) *platform {
 	return p
 }
 
-// request asks to certify a new key.
-func request(t testing.TB) (*ecdsa.PrivateKey, string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
-	must(t, err)
-	return key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
-}
-
-func pair(t testing.TB, key crypto.Signer, certPEM string) tls.Certificate {
-	t.Helper()
-	leaf, err := join.ParseCert([]byte(certPEM))
-	must(t, err)
-	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}
-}
-
 // member lets a node join.
 func (p *platform) member(name string) tls.Certificate {
 	p.t.Helper()
@@ -145,56 +107,14 @@ func (p *platform) member(name string) tls.Certificate {
 	must(p.t, err)
 	tok, err := join.ParseToken(word)
 	must(p.t, err)
-	key, csr := request(p.t)
-	e, err := p.nodes.Redeem(p.t.Context(), join.Request{Secret: tok.Secret, Name: name, CSR: csr})
+	key := identitytest.Key(p.t)
+	e, err := p.nodes.Redeem(p.t.Context(), join.Request{Secret: tok.Secret, Name: name, CSR: identitytest.Request(p.t, key)})
 	must(p.t, err)
-	return pair(p.t, key, e.Cert)
+	return identitytest.Pair(p.t, key, e.Cert)
 }
 
-// template is a certificate as the authority would write it for a node.
-func (p *platform) template(like tls.Certificate) *x509.Certificate {
-	return &x509.Certificate{SerialNumber: big.NewInt(7), Subject: like.Leaf.Subject, NotBefore: p.clock().Add(-time.Minute), NotAfter: p.clock().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-}
-
-// forged signs with the authority's own key, for a key that nobody joined with.
-func (p *platform) forged(tmpl *x509.Certificate, key crypto.Signer) tls.Certificate {
-	p.t.Helper()
-	return signed(p.t, tmpl, p.authority(), key, p.key)
-}
-
-func (p *platform) authority() *x509.Certificate {
-	c, err := join.ParseCert(p.ca.PEM())
-	must(p.t, err)
-	return c
-}
-
-func signed(t testing.TB, tmpl, parent *x509.Certificate, key, by crypto.Signer) tls.Certificate {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, key.Public(), by)
-	must(t, err)
-	leaf, err := x509.ParseCertificate(der)
-	must(t, err)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-}
-
-// own is a certificate of the hub itself, stolen from its folder.
-func (p *platform) own(name string) tls.Certificate {
-	c, err := tls.LoadX509KeyPair(filepath.Join(p.dir, name+".pem"), filepath.Join(p.dir, name+".key"))
-	must(p.t, err)
-	return c
-}
-
-// shows makes a client show a certificate whether the server wants it or not.
-func (p *platform) shows(c *tls.Certificate) *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AddCert(p.authority())
-	cfg := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: "127.0.0.1"}
-	if c != nil {
-		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c, nil }
-	}
-	return cfg
-}
+// shows is a client with a certificate; nil shows none.
+func (p *platform) shows(c *tls.Certificate) *tls.Config { return identitytest.Shows(p.t, p.dir, c) }
 
 // connect tries to be a client of the bus.
 func (p *platform) connect(cfg *tls.Config, opts ...nats.Option) error {
@@ -205,12 +125,6 @@ func (p *platform) connect(cfg *tls.Config, opts ...nats.Option) error {
 	return err
 }
 
-func newKey[K any](t testing.TB, k K, err error) K {
-	t.Helper()
-	must(t, err)
-	return k
-}
-
 func TestHostileCertificatesAreRefusedAndLogged(t *testing.T) {
 	p := newPlatform(t)
 	good, cut := p.member("good"), p.member("cut")
@@ -218,69 +132,23 @@ func TestHostileCertificatesAreRefusedAndLogged(t *testing.T) {
 	must(t, p.nodes.Cut(t.Context(), p.scope, ident.ID(cut.Leaf.Subject.CommonName), "stolen"))
 	_, err := p.ca.ClusterTLS(nil)
 	must(t, err)
-	p256 := func() crypto.Signer {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		return newKey(t, k, err)
-	}
-	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	must(t, err)
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	must(t, err)
-
-	otherKey := p256()
-	other := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: p.authority().Subject, NotBefore: p.clock().Add(-time.Hour), NotAfter: p.clock().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	expired, early := p.template(good), p.template(good)
-	expired.NotAfter = p.clock().Add(-time.Second)
-	early.NotBefore = p.clock().Add(time.Minute)
-	both := p.template(good)
-	both.Subject = pkix.Name{CommonName: "Noroshi hub", OrganizationalUnit: []string{"hub"}}
-	both.ExtKeyUsage = append(both.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
-	// A node's certificate that plays the authority, and a chain of them.
-	between := p.template(good)
-	between.IsCA, between.BasicConstraintsValid, between.KeyUsage = true, true, x509.KeyUsageCertSign
-	betweenKey := p256()
-	inner := p.forged(between, betweenKey)
-	deep := signed(t, p.template(good), inner.Leaf, p256(), betweenKey)
-	deep.Certificate = append(deep.Certificate, inner.Certificate[0])
-	huge := p.forged(p.template(good), p256())
-	for range 600 {
-		huge.Certificate = append(huge.Certificate, inner.Certificate[0])
-	}
-	stolen := tls.Certificate{Certificate: good.Certificate, PrivateKey: p256(), Leaf: good.Leaf}
-
-	node := "CN=" + good.Leaf.Subject.CommonName + ",OU=sensor,O=" + string(p.org.ID)
-	certificate := func(c tls.Certificate) *tls.Config { return p.shows(&c) }
-	old := p.shows(&good)
-	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
-	for name, c := range map[string]struct {
-		cfg  *tls.Config
-		says []string
-	}{
-		"another authority, the right names": {certificate(signed(t, p.template(good), other, p256(), otherKey)), []string{"unknown authority", node}},
-		"our authority, an unknown key":      {certificate(p.forged(p.template(good), p256())), []string{"connection refused", "belongs to no node"}},
-		"expired":                            {certificate(p.forged(expired, p256())), []string{"expired", node}},
-		"not yet valid":                      {certificate(p.forged(early, p256())), []string{"not yet valid", node}},
-		"the hub's own, as a client":         {certificate(p.own("server")), []string{"incompatible key usage", "CN=Noroshi hub"}},
-		"the hub's for other hubs":           {certificate(p.own("cluster")), []string{"a hub's certificate is not a node's"}},
-		"a hub's that the thief made":        {certificate(p.forged(both, p256())), []string{"a hub's certificate is not a node's"}},
-		"curve P-384":                        {certificate(p.forged(p.template(good), p384)), []string{"belongs to no node"}},
-		"RSA":                                {certificate(p.forged(p.template(good), rsaKey)), []string{"belongs to no node"}},
-		"an authority in between":            {certificate(deep), []string{"too many intermediates", node}},
-		"a huge chain":                       {certificate(huge), []string{"TLS handshake error"}},
-		"a good one without its key":         {certificate(stolen), []string{"TLS handshake error"}},
-		"no certificate":                     {p.shows(nil), []string{"didn't provide a certificate"}},
-		"TLS 1.2":                            {old, []string{"unsupported versions"}},
-		"a node that was cut off":            {certificate(cut), []string{"connection refused", cut.Leaf.Subject.CommonName, "sensor of " + string(p.org.ID), "stolen"}},
-	} {
-		before := len(p.log.from(0))
-		if err := p.connect(c.cfg); err == nil {
-			t.Errorf("%s: connected", name)
+	attempts := append(identitytest.Attempts(t, p.dir, good, p.clock()),
+		identitytest.Attempt{Name: "no certificate", Config: p.shows(nil), Handshake: true, Says: "didn't provide a certificate"},
+		identitytest.Attempt{Name: "a node that was cut off", Config: p.shows(&cut), Says: cut.Leaf.Subject.CommonName + " (sensor of " + string(p.org.ID) + ") was cut off: stolen"})
+	for _, c := range attempts {
+		before := len(p.log.String())
+		if err := p.connect(c.Config); err == nil {
+			t.Errorf("%s: connected", c.Name)
 			continue
 		}
-		for _, want := range c.says {
-			waitFor(t, name+": the log says "+want, func() bool { return strings.Contains(p.log.from(before), want) })
+		for _, want := range []string{c.Says, "127.0.0.1"} {
+			waitFor(t, c.Name+": the log says "+want, func() bool { return strings.Contains(p.log.From(before), want) })
 		}
+	}
+	// Whose certificate it says it is, where it is read at all.
+	names := "CN=" + good.Leaf.Subject.CommonName + ",OU=sensor,O=" + string(p.org.ID)
+	if n := strings.Count(p.log.String(), names); n < 4 {
+		t.Errorf("the log names the node %d times:\n%s", n, p.log.String())
 	}
 	if n := p.nodes.Refused(); n[identity.RefusedUnknown] != 3 || n[identity.RefusedCut] != 1 {
 		t.Errorf("counted: %v", n)
@@ -315,7 +183,7 @@ func TestGarbageAndSlowHandshakesHinderNobody(t *testing.T) {
 		open = append(open, c)
 	}
 	must(t, p.connect(p.shows(&good)))
-	before := len(p.log.from(0))
+	before := len(p.log.String())
 	for _, garbage := range []string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "CONNECT {}\r\nPING\r\n", strings.Repeat("\x00", 5000), "\x16\x03\x01\x40\x00" + strings.Repeat("\xff", 0x4000)} {
 		c := hello(t, p.server.Addr())
 		_, _ = c.Write([]byte(garbage)) // It may be cut off in the middle.
@@ -328,7 +196,7 @@ func TestGarbageAndSlowHandshakesHinderNobody(t *testing.T) {
 			t.Fatal("a connection that never proved who it is stays open")
 		}
 	}
-	waitFor(t, "the log tells of it", func() bool { return strings.Contains(p.log.from(before), "TLS handshake") })
+	waitFor(t, "the log tells of it", func() bool { return strings.Contains(p.log.From(before), "TLS handshake") })
 	must(t, p.connect(p.shows(&good)))
 }
 
@@ -355,10 +223,10 @@ func TestConnectionGoesOverToTheNewCertificate(t *testing.T) {
 	t.Cleanup(c.Close)
 	<-c.Changed()
 	p.add(life * 2 / 3)
-	key, csr := request(t)
-	e, err := p.nodes.Renew(t.Context(), first.Leaf, join.Renewal{CSR: csr})
+	key := identitytest.Key(t)
+	e, err := p.nodes.Renew(t.Context(), first.Leaf, join.Renewal{CSR: identitytest.Request(t, key)})
 	must(t, err)
-	second := pair(t, key, e.Cert)
+	second := identitytest.Pair(t, key, e.Cert)
 	for range 200 {
 		must(t, c.Status("before"))
 	}
@@ -377,11 +245,11 @@ func TestConnectionGoesOverToTheNewCertificate(t *testing.T) {
 			t.Fatalf("message %d is %s", i, got)
 		}
 	}
-	before := len(p.log.from(0))
+	before := len(p.log.String())
 	if err := p.connect(p.shows(&first)); err == nil {
 		t.Error("the old certificate connects after the new one was seen")
 	}
-	waitFor(t, "the log tells of the old key", func() bool { return strings.Contains(p.log.from(before), "old copy") })
+	waitFor(t, "the log tells of the old key", func() bool { return strings.Contains(p.log.From(before), "old copy") })
 	must(t, c.Status("still here"))
 	if got := <-said; got != `"still here"` {
 		t.Errorf("afterwards: %s", got)
@@ -462,6 +330,58 @@ func TestReplySubjectStaysInTheOrganisation(t *testing.T) {
 		case "a2 answer":
 		default:
 			t.Errorf("heard %s", got)
+		}
+	}
+}
+
+// TestRoutesJoinHubsOnly joins the servers of two hubs of one platform, and lets
+// others try: a node, and the hub of another platform that knows the address.
+func TestRoutesJoinHubsOnly(t *testing.T) {
+	p, other := newPlatform(t), newPlatform(t)
+	routed := func(name string, cfg *tls.Config, to ...*url.URL) *server.Server {
+		s, err := server.NewServer(&server.Options{ServerName: name, Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, Routes: to,
+			Cluster: server.ClusterOpts{Name: "noroshi", Host: "127.0.0.1", Port: server.RANDOM_PORT, TLSConfig: cfg, TLSTimeout: 20, PoolSize: -1}})
+		must(t, err)
+		s.Start()
+		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+		if !s.ReadyForConnections(20 * time.Second) {
+			t.Fatalf("%s did not start", name)
+		}
+		return s
+	}
+	cluster := func(ca *identity.CA) *tls.Config {
+		cfg, err := ca.ClusterTLS(nil)
+		must(t, err)
+		return cfg
+	}
+	first := routed("first", cluster(p.ca))
+	at := &url.URL{Scheme: "nats-route", Host: first.ClusterAddr().String()}
+	second := routed("second", cluster(p.ca), at)
+	waitFor(t, "two hubs are joined", func() bool { return first.NumRoutes() == 1 && second.NumRoutes() == 1 })
+
+	node := p.member("node")
+	asNode, gullible := p.shows(&node), cluster(other.ca)
+	asNode.Certificates = []tls.Certificate{node}
+	gullible.RootCAs = asNode.RootCAs // It believes this platform, which must not believe it.
+	tried := make(chan struct{}, 16)
+	for name, cfg := range map[string]*tls.Config{"node": asNode, "stranger": gullible} {
+		// A route is tried again and again; the second handshake follows the first's refusal.
+		get := cfg.GetClientCertificate
+		cfg.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			select {
+			case tried <- struct{}{}:
+			default:
+			}
+			return get(r)
+		}
+		s := routed(name, cfg, at)
+		waitFor(t, name+" is refused and tries again", func() bool { return len(tried) >= 2 })
+		if n := s.NumRoutes(); n != 0 || first.NumRoutes() != 1 {
+			t.Errorf("%s has %d routes, the hub %d", name, n, first.NumRoutes())
+		}
+		s.Shutdown()
+		for len(tried) > 0 {
+			<-tried
 		}
 	}
 }

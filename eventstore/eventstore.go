@@ -114,8 +114,8 @@ type Reader interface {
 	DeleteTenant(ctx context.Context, tenant uint32, before time.Time) error
 }
 
-// Store is an engine. Appended rows are found after Flush, or after about a
-// second, and survive any crash of the process after Sync.
+// Store is an engine. Appended rows are found after Flush, or after a
+// second at the latest, and survive any crash of the process after Sync.
 type Store interface {
 	Reader
 	// Append adds rows. It returns RefusedRows when it took the others; after any

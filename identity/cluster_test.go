@@ -126,6 +126,9 @@ func TestHubsCertificateIsRenewedWhileItRuns(t *testing.T) {
 	if second := shown(); second.Equal(first) || !second.NotAfter.After(c.now().Add(80*24*time.Hour)) {
 		t.Errorf("after its end the hub shows one until %s", second.NotAfter)
 	}
+	if own := ca.Own(); len(own) != 2 || own[0].Name != "authority" || own[1].Name != "cluster" || !own[1].NotAfter.Equal(shown().NotAfter) {
+		t.Errorf("the hub's own are %+v", own)
+	}
 	if ofCaller, ofCalled := calls(one, two); ofCaller != nil || ofCalled != nil {
 		t.Errorf("afterwards: %v, %v", ofCaller, ofCalled)
 	}

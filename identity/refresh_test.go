@@ -48,6 +48,17 @@ func TestCutIsLearnedByTheOtherHub(t *testing.T) {
 	})
 }
 
+func TestAnswerFromBeforeTheCutDoesNotUndoIt(t *testing.T) {
+	r := newRig(t, ledgertest.SQLite(t))
+	c := r.join(t, "host")
+	before := identity.Known(r.nodes, c.Node)
+	must(t, r.nodes.Cut(t.Context(), r.all, c.Node, "stolen"))
+	identity.Learn(r.nodes, before) // A look that began earlier ends now.
+	if _, err := r.nodes.Admit(t.Context(), c.Leaf()); fault.KindOf(err) != fault.Denied {
+		t.Errorf("the node is admitted again: %v", err)
+	}
+}
+
 // TestNoLookUndoesACut lets two hubs look all the while that nodes are cut off.
 func TestNoLookUndoesACut(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {

@@ -1,16 +1,10 @@
 package identity_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +12,7 @@ import (
 	"noroshi/access"
 	"noroshi/ident"
 	"noroshi/identity"
+	"noroshi/identity/identitytest"
 	"noroshi/identity/join"
 	"noroshi/ledger"
 	"noroshi/org"
@@ -44,20 +39,6 @@ func (c *clock) add(d time.Duration) {
 	c.mu.Unlock()
 }
 
-// journal is a log that is read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string { j.mu.Lock(); defer j.mu.Unlock(); return j.b.String() }
-
 // life is how long certificates of nodes last in these tests. The hub's clock is
 // moved within it, while the nodes' TLS keeps to the machine's.
 const life = time.Hour
@@ -73,7 +54,7 @@ type rig struct {
 	hub   identity.Hub
 	all   access.Scope
 	dir   string // of the authority
-	log   journal
+	log   identitytest.Journal
 	a, b  org.Organisation
 }
 
@@ -133,14 +114,7 @@ func (r *rig) join(t *testing.T, name string) *join.Credentials {
 }
 
 // csr is a request of a new key.
-func csr(t testing.TB) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
-	must(t, err)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
-}
+func csr(t testing.TB) string { t.Helper(); return identitytest.Request(t, identitytest.Key(t)) }
 
 func (r *rig) token(t *testing.T, at ident.ID) string {
 	t.Helper()

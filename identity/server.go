@@ -40,6 +40,7 @@ func (ca *CA) EnrolTLS(hosts []string) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.VerifyConnection = noHub
 	return ca.verifying(cfg, tls.VerifyClientCertIfGiven), nil
 }
 
@@ -168,4 +169,25 @@ func (s *ownCert) good() bool {
 		return false
 	}
 	return bytes.Equal(s.cert.Certificate[1], authority.Raw) && !slices.ContainsFunc(s.hosts, func(h string) bool { return leaf.VerifyHostname(h) != nil })
+}
+
+// Ending is one of the hub's own certificates.
+type Ending struct {
+	Name     string    `json:"name"` // authority, server, cluster
+	NotAfter time.Time `json:"not_after"`
+}
+
+// Own lists the hub's own certificates that are in use, and renews those whose
+// time has come.
+func (ca *CA) Own() []Ending {
+	list := []Ending{{"authority", ca.present().NotAfter}}
+	for _, c := range []*ownCert{ca.server, ca.cluster} {
+		c.mu.Lock()
+		if c.cert != nil {
+			_ = c.renew() // Its end says that it could not be.
+			list = append(list, Ending{c.name, c.cert.Leaf.NotAfter})
+		}
+		c.mu.Unlock()
+	}
+	return list
 }

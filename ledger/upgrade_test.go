@@ -98,7 +98,8 @@ func TestOldLedgerIsCopiedAndThenUpgraded(t *testing.T) {
 			t.Fatalf("copied %d times, %d tables before and %d after", called, len(before), len(after))
 		}
 		for name := range before {
-			if before[name] != after[name] {
+			// What step 010 makes of nodes has its own test.
+			if before[name] != after[name] && name != "node" {
 				t.Errorf("%s was %q and became %q", name, before[name], after[name])
 			}
 		}

@@ -56,6 +56,7 @@ func (s *Set) Put(ind indicator.Indicator) {
 	if ind.State != indicator.Active {
 		return
 	}
+	ind = slim(ind)
 	s.ids[ind.ID] = &ind
 	if ind.Observable.Kind == observable.CIDR {
 		if p, err := netip.ParsePrefix(ind.Observable.Value); err == nil {
@@ -65,6 +66,13 @@ func (s *Set) Put(ind indicator.Indicator) {
 		return
 	}
 	s.exact[ind.Observable] = append(s.exact[ind.Observable], &ind)
+}
+
+// slim is what a finding says of an indicator. Of a hundred thousand the rest
+// would be most of what there is to keep, and to walk over at each collection.
+func slim(i indicator.Indicator) indicator.Indicator {
+	return indicator.Indicator{ID: i.ID, Org: i.Org, Observable: i.Observable, Marking: i.Marking, SharedWith: i.SharedWith, State: i.State,
+		Confidence: i.Confidence, Reason: i.Reason, Techniques: i.Techniques, ValidUntil: i.ValidUntil}
 }
 
 // Load puts many: what intel has when the platform starts.
@@ -115,7 +123,7 @@ func (s *Set) remove(id ident.ID) {
 
 // Hit is one indicator seen in one field of an event.
 type Hit struct {
-	Indicator *indicator.Indicator // must not be changed
+	Indicator *indicator.Indicator // what a finding says of it; must not be changed
 	Field     string
 	Value     string
 }

@@ -8,10 +8,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"noroshi/bench/kit"
 )
@@ -71,12 +73,18 @@ func (o options) run(ctx context.Context, main size) error {
 		if f, err = o.measure(ctx, s); err != nil {
 			return err
 		}
-		fmt.Printf("%+v\n", f)
+		fmt.Printf("%7d indicators, %3d organisations, batches of %3d: %6.0f events per CPU-second, %4d MiB, at 70 %% of %.0f/s searchable after %.0f ms (p99 %.0f), judged after %.0f ms (p99 %.0f)\n",
+			f.Indicators, f.Orgs, f.Batch, f.PerCPU, f.RSS, f.Ceiling, f.LagP50, f.LagP99, f.JudgedP50, f.JudgedP99)
 	}
 	return kit.Print(os.Stdout, "ingest", f)
 }
 
+// patience is how long one size may take: what is lost must not be waited for.
+const patience = 15 * time.Minute
+
 func (o options) measure(ctx context.Context, s size) (f figures, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	f = figures{Indicators: s.indicators, Orgs: s.orgs, Batch: s.batch}
 	dir, err := os.MkdirTemp("", "noroshi-ingest-")
 	if err != nil {
@@ -113,6 +121,7 @@ func (o options) measure(ctx context.Context, s size) (f figures, err error) {
 	if f.Ceiling, f.PerCPU, err = ceiling(ctx, h, all, o.events, s.batch); err != nil {
 		return f, err
 	}
+	f.Ceiling, f.PerCPU = math.Round(f.Ceiling), math.Round(f.PerCPU)
 	l, err := lag(ctx, h, all, 0.7*f.Ceiling, o.probes, 0)
 	if err != nil {
 		return f, err

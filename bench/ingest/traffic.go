@@ -17,7 +17,7 @@ import (
 const (
 	everyWatched = 5_000
 	everyRule    = 20_000
-	distinct     = 5_000  // lines of a node before they come again with new numbers
+	distinct     = 5_000 // lines of a node before they come again with new numbers
 )
 
 // What changes from event to event stands in a line as a mark of the same

@@ -51,6 +51,7 @@ func Contract(t *testing.T, open func(t *testing.T) eventstore.Store) {
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
+	t.Run("finds tenants in any order", func(t *testing.T) { anyOrder(t, open(t)) })
 	t.Run("shows nothing of another tenant", func(t *testing.T) { isolated(t, open(t), open(t)) })
 }
 

@@ -44,6 +44,7 @@ func (s *Store) Append(_ context.Context, rows []eventstore.Row) error {
 		},
 	}.Fill(rows)
 	s.storage.MustAddRows(lr)
+	s.unseen.Store(true)
 	s.touch(days)
 	if len(refused) > 0 {
 		return refused

@@ -31,6 +31,7 @@ func (s *Store) run(ctx context.Context, q logsql.Question) (rows []eventstore.R
 		}
 		q.Query.AddExtraFilters(also)
 	}
+	s.freshen(time.Now())
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer func() {

@@ -13,7 +13,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
@@ -53,6 +55,9 @@ type Store struct {
 	write sync.RWMutex // held for reading by Append, for writing by Sync
 	mark  sync.Mutex
 	dirty map[string]bool // days with rows that are not durable yet
+
+	unseen atomic.Bool  // there are rows that a search may not find yet
+	fresh  atomic.Int64 // milliseconds since 1970 of the last time a reader saw to that
 }
 
 var _ eventstore.Store = (*Store)(nil)
@@ -138,9 +143,11 @@ func (s *Store) Stats(context.Context) (eventstore.Stats, error) {
 	}, nil
 }
 
+// tenants is a list of organisations as the engine wants it: in order. In another
+// one it passes over some of them without a word.
 func tenants(ids ...uint32) []logstorage.TenantID {
 	out := make([]logstorage.TenantID, len(ids))
-	for i, id := range ids {
+	for i, id := range slices.Sorted(slices.Values(ids)) {
 		out[i] = logstorage.TenantID{AccountID: id}
 	}
 	return out
