@@ -67,6 +67,7 @@ func TestResolverNeverAnswersUnfiltered(t *testing.T) {
 		must(t, p.Hub.Start(t.Context()))
 		waitFor(t, "after "+x.what+", with the hub, it blocks", func() bool { return ask(blocked) == kit.Blocked })
 		waitFor(t, "after "+x.what+", with the hub, it serves", func() bool { return ask("open.noroshi-storm.net") == kit.Through })
+		waitFor(t, "after "+x.what+", what it enforces is kept again", func() bool { b, err := os.ReadFile(feed); return err == nil && len(b) > 0 })
 		stop()
 	}
 }

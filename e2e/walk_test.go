@@ -207,13 +207,15 @@ func (w *world) ask(who string, r request) answer {
 }
 
 var (
-	identifier = regexp.MustCompile(`\b[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}\b`)
+	identifier = regexp.MustCompile(`\b[a-z]{3}_[0-9a-z]{26,64}\b`)
 	stream     = regexp.MustCompile(`\b[0-9a-f]{48}\b`)
+	peer       = regexp.MustCompile(`\b127\.0\.0\.1:\d+\b`)
 	moment     = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`)
 )
 
 // normal is an answer without what differs between two runs of one world: random
-// identifiers, the moments at which things happened, and the order of equals.
+// identifiers, ports that the system gave, the moments at which things happened,
+// and the order of equals.
 func (w *world) normal(a answer) string {
 	w.Helper()
 	text := identifier.ReplaceAllStringFunc(a.body, func(id string) string {
@@ -222,6 +224,7 @@ func (w *world) normal(a answer) string {
 		}
 		return strings.ToUpper(id[:3])
 	})
+	text = peer.ReplaceAllString(text, "PEER")
 	text = stream.ReplaceAllString(text, "STREAM")
 	text = moment.ReplaceAllString(text, "T")
 	var v any
