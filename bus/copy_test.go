@@ -94,7 +94,7 @@ func TestRestoredBusKeepsItsNumbers(t *testing.T) {
 	}
 	release := h.Hold()
 	acked := make(chan error, 1)
-	go func() { acked <- m.Ack(context.Background()) }()
+	go func() { acked <- p.Done(context.Background(), m.Seq) }()
 	held := copyOf(t, h)
 	release()
 	if err := <-acked; err != nil {
