@@ -138,7 +138,7 @@ func TestEmptyStreamGoesOnAfterItsLastNumber(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := m.Ack(t.Context()); err != nil {
+	if err := p.Done(t.Context(), m.Seq); err != nil {
 		t.Fatal(err)
 	}
 	second := files(t, t.TempDir())
