@@ -37,10 +37,14 @@ var phrase = []byte("a beacon on every hill")
 type queue struct {
 	order  *[]string
 	stream string
+	onHold func()
 }
 
 func (q queue) Hold() func() {
 	*q.order = append(*q.order, "held")
+	if q.onHold != nil {
+		q.onHold()
+	}
 	return func() { *q.order = append(*q.order, "let go") }
 }
 
@@ -81,7 +85,7 @@ func source(t testing.TB, db *ledger.DB) (backup.Source, *[]string) {
 		return nil
 	}))
 	order := new([]string)
-	return backup.Source{Program: "test", Now: time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC), Ledger: db, Bus: queue{order, "line 1\nline 2\n"}, Events: store{order, dir},
+	return backup.Source{Program: "test", Now: time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC), Ledger: db, Bus: queue{order, "line 1\nline 2\n", nil}, Events: store{order, dir},
 		Keys: map[string][]byte{"identity/ca.key": []byte("secret"), "nodes/a-sensor/identity/node.key": []byte("secret 2")}}, order
 }
 
@@ -96,8 +100,21 @@ func archive(t testing.TB, s backup.Source) []byte {
 // reasons out: the bus is held before the ledger's and the events' moment, and
 // copied after them.
 func TestPartsAreCopiedInTheOrderThatLosesNothing(t *testing.T) {
-	s, order := source(t, ledgertest.SQLite(t))
-	archive(t, s)
+	db := ledgertest.SQLite(t)
+	s, order := source(t, db)
+	q := s.Bus.(queue)
+	// What the bus forgot just before it was held is in the ledger's copy.
+	q.onHold = func() {
+		must(t, db.Write(t.Context(), "t", func(tx *ledger.Tx) error {
+			return tx.Record(t.Context(), "thing", "thg_1", "", "at the last moment", nil)
+		}))
+	}
+	s.Bus = q
+	_, m, err := backup.Verify(t.Context(), bytes.NewReader(archive(t, s)), nil)
+	must(t, err)
+	if m.Rows["history"] != 4 {
+		t.Errorf("the ledger's moment began before the bus was held: %d rows", m.Rows["history"])
+	}
 	if got := strings.Join(*order, ", "); got != "held, snapshot, copied, let go, dropped" {
 		t.Errorf("the order was: %s", got)
 	}
