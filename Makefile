@@ -43,6 +43,9 @@ bench-ingest: build
 soak: build
 	go run ./bench/soak --minutes $(or $(MINUTES),1)
 
+bench-push: build
+	go run ./bench/push $(PUSH)
+
 # Every fuzz target for a short while.
 fuzz:
 	scripts/fuzz $(or $(SECONDS_EACH),10)

@@ -38,6 +38,7 @@ const (
 	ViewOrganisations   Action = "ViewOrganisations"
 	ManageOrganisations Action = "ManageOrganisations"
 	ViewQuarantine      Action = "ViewQuarantine"
+	DeleteOrganisations Action = "DeleteOrganisations"
 )
 
 // group puts each action into its group of the policies. An action without a

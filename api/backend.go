@@ -8,6 +8,7 @@ import (
 	"noroshi/access"
 	"noroshi/analyse"
 	"noroshi/analyse/pdns"
+	"noroshi/care"
 	"noroshi/eventstore"
 	"noroshi/identity"
 	"noroshi/intel"
@@ -37,6 +38,7 @@ type Backend struct {
 	Events       eventstore.Store
 	PDNS         *pdns.Store
 	Quarantine   *quarantine.Store
+	Care         *care.Care
 	// Watch calls fn for each announced change until ctx ends.
 	Watch func(ctx context.Context, fn func(topic string, data []byte)) error
 }

@@ -33,6 +33,7 @@ func (h *hub) flow(ctx context.Context) error {
 	h.run.background("forget", h.forget)
 	h.run.background("certificates", h.overdue)
 	h.run.background("acknowledgements", h.push.Acknowledge)
+	h.run.background("care", h.care.Run)
 	h.run.background("push", h.push.Run)
 	h.run.background("expiry", h.intel.Run)
 	h.run.background("look back", h.back.run)
@@ -63,7 +64,8 @@ func (h *hub) pass(ctx context.Context, f finding.Finding) error {
 	return h.line.PublishStage(ctx, "finding", string(f.ID)+"."+strconv.Itoa(len(f.Observables))+"."+strconv.FormatInt(f.Count, 10), f)
 }
 
-// forget drops, once a day, passive DNS that is older than the events are kept.
+// forget drops, once a day, passive DNS that is older than the events are kept,
+// and what feeds need not remember.
 func (h *hub) forget(ctx context.Context) error {
 	tick := time.NewTicker(24 * time.Hour)
 	defer tick.Stop()
@@ -73,6 +75,9 @@ func (h *hub) forget(ctx context.Context) error {
 			h.log.Error("old passive DNS cannot be dropped", "role", "hub", "err", err)
 		} else if n > 0 {
 			h.log.Info("old passive DNS dropped", "role", "hub", "entries", n)
+		}
+		if err := h.push.Forget(ctx); err != nil && ctx.Err() == nil {
+			h.log.Error("what feeds need not remember cannot be dropped", "role", "hub", "err", err)
 		}
 		select {
 		case <-ctx.Done():

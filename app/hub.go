@@ -22,6 +22,7 @@ import (
 	"noroshi/analyse/sigma"
 	"noroshi/api"
 	"noroshi/bus"
+	"noroshi/care"
 	"noroshi/config"
 	"noroshi/content"
 	"noroshi/eventstore"
@@ -67,6 +68,7 @@ type hub struct {
 	intel      *intel.Intel
 	back       *lookBack
 	push       *push.Push
+	care       *care.Care
 	api        *api.API
 
 	copying                sync.Mutex // held by the one backup that is under way
@@ -99,7 +101,7 @@ func (h *hub) records(ctx context.Context) (err error) {
 	if h.orgs, err = identity.OpenOrganisations(ctx, h.deps); err != nil {
 		return err
 	}
-	return seed(ctx, h.orgs, h.cfg.Hub.Organisations)
+	return seed(ctx, h.orgs, h.cfg.Hub.Organisations, h.log)
 }
 
 // identities opens the authority and the people.

@@ -43,7 +43,7 @@ func copyFirst(cfg config.Config, log *slog.Logger) ledger.Option {
 			return "", err
 		}
 		now := time.Now()
-		path := filepath.Join(dir, fmt.Sprintf("ledger-%s-v%03d%s", now.UTC().Format("20060102T150405Z"), u.From, ArchiveSuffix))
+		path := filepath.Join(dir, fmt.Sprintf("ledger-%s-v%03d%s", now.UTC().Format("20060102T150405.000Z"), u.From, ArchiveSuffix))
 		src := backup.Source{Program: Version(), Now: now, Ledger: db}
 		_, m, err := WriteArchive(ctx, path, nil, func(w io.Writer) error { return backup.Make(ctx, w, src) })
 		if err != nil {

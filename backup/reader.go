@@ -51,11 +51,12 @@ func broken(err error, format string, args ...any) error {
 // out may be trusted before Next has returned io.EOF.
 type Reader struct {
 	Header
-	zstd *zstd.Decoder
-	tar  *tar.Reader
-	next *tar.Header // read ahead
-	file *file       // handed out last
-	seen []File
+	plain io.Reader // what was unpacked
+	close func()
+	tar   *tar.Reader
+	next  *tar.Header // read ahead
+	file  *file       // handed out last
+	seen  []File
 
 	manifest Manifest
 	raw      []byte // the manifest as it stood
@@ -68,12 +69,16 @@ func Open(r io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, fault.Wrap("backup.read", err)
 	}
-	a := &Reader{zstd: z, tar: tar.NewReader(z)}
-	if err := a.open(); err != nil {
+	a, err := openTar(z, z.Close)
+	if err != nil {
 		z.Close()
-		return nil, err
 	}
-	return a, nil
+	return a, err
+}
+
+func openTar(r io.Reader, done func()) (*Reader, error) {
+	a := &Reader{plain: r, close: done, tar: tar.NewReader(r)}
+	return a, a.open()
 }
 
 func (a *Reader) open() error {
@@ -91,7 +96,7 @@ func (a *Reader) open() error {
 }
 
 // Close frees the decoder.
-func (a *Reader) Close() { a.zstd.Close() }
+func (a *Reader) Close() { a.close() }
 
 // advance reads the next entry's head; none is nil.
 func (a *Reader) advance() error {
@@ -189,7 +194,7 @@ func (a *Reader) end() error {
 		return broken(nil, "something follows its end")
 	}
 	// The frame's own end has a checksum, and nothing may stand behind it.
-	if n, err := io.Copy(io.Discard, a.zstd); err != nil || n > 64<<10 {
+	if n, err := io.Copy(io.Discard, a.plain); err != nil || n > 64<<10 {
 		return broken(err, "its end is cut off or damaged")
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -119,19 +120,45 @@ func (s *Server) Restore(ctx context.Context, stream string, r io.Reader) error 
 	if err != nil {
 		return fault.Wrap(op, err)
 	}
+	var st jetstream.Stream
+	return readCopy(r, stream, func(cfg jetstream.StreamConfig) error {
+		if st, err = js.CreateStream(ctx, cfg); err != nil {
+			return fault.As(fault.Invalid, op, err, "the stream %s cannot be made: %v", stream, err)
+		}
+		return nil
+	}, func(hole int, m messageCopy) error {
+		for range hole { // Something was forgotten here.
+			if err := fill(ctx, js, st, m.Subject); err != nil {
+				return fault.Wrap(op, err)
+			}
+		}
+		ack, err := m.publish(ctx, js)
+		if err != nil {
+			return fault.As(fault.Invalid, op, err, "a message of the stream %s cannot be restored: %v", stream, err)
+		}
+		if ack.Stream != stream || ack.Sequence != m.Seq {
+			return fault.New(fault.Invalid, op, "the message %d of the stream %s stands twice in the copy, or is another's", m.Seq, stream)
+		}
+		return nil
+	})
+}
+
+// readCopy reads a copy: its stream, then each message with the number of those
+// that are missing before it.
+func readCopy(r io.Reader, stream string, begin func(jetstream.StreamConfig) error, take func(hole int, m messageCopy) error) error {
+	const op = "bus.restore"
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 64<<10), maxCopyLine)
 	var head streamCopy
 	if err := copyLine(in, &head); err != nil {
-		return err
+		return fault.As(fault.Invalid, op, err, "the copy of the stream %.100q has no beginning", stream)
 	}
 	cfg, err := head.safe(stream)
 	if err != nil {
 		return err
 	}
-	st, err := js.CreateStream(ctx, cfg)
-	if err != nil {
-		return fault.As(fault.Invalid, op, err, "the stream %s cannot be made: %v", stream, err)
+	if err := begin(cfg); err != nil {
+		return err
 	}
 	for next := head.First; ; next++ {
 		var m messageCopy
@@ -143,20 +170,33 @@ func (s *Server) Restore(ctx context.Context, stream string, r io.Reader) error 
 		if m.Seq < next || m.Seq-next > maxHole {
 			return fault.New(fault.Invalid, op, "the copy of the stream %s jumps from message %d to %d", stream, next, m.Seq)
 		}
-		for ; next < m.Seq; next++ { // Something was forgotten here.
-			if err := fill(ctx, js, st, m.Subject); err != nil {
-				return fault.Wrap(op, err)
-			}
+		if err := take(int(m.Seq-next), m); err != nil {
+			return err
 		}
-		ack, err := js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}, jetstream.WithExpectStream(stream))
-		if err != nil {
-			return fault.As(fault.Invalid, op, err, "a message of the stream %s cannot be restored: %v", stream, err)
-		}
-		if ack.Sequence != m.Seq {
-			return fault.New(fault.Invalid, op, "the message %d of the stream %s stands twice in the copy", m.Seq, stream)
-		}
+		next = m.Seq
 	}
 }
+
+// publish puts a message where it was. What its publisher expected of the stream
+// then is not expected now; its identifier is, so that a node which sends it
+// again is not taken twice, unless it came twice before, too.
+func (m messageCopy) publish(ctx context.Context, js jetstream.JetStream) (*jetstream.PubAck, error) {
+	for name := range m.Header {
+		if strings.HasPrefix(name, "Nats-Expected-") {
+			delete(m.Header, name)
+		}
+	}
+	ack, err := js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
+	if err != nil || !ack.Duplicate {
+		return ack, err
+	}
+	delete(m.Header, headerMessageID)
+	return js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
+}
+
+// maxNumber is far above any number that a stream reaches, and far below where
+// counting on begins again.
+const maxNumber = 1 << 62
 
 // maxHole bounds what a copy may say was forgotten between two messages.
 const maxHole = 1 << 20
@@ -175,7 +215,7 @@ var streamName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 // What would make the server send messages elsewhere, or take them from there,
 // is the hub's to set when it starts, and so is the share of the disk.
 func (c streamCopy) safe(stream string) (jetstream.StreamConfig, error) {
-	if !streamName.MatchString(stream) || c.Config.Name != stream || c.First == 0 {
+	if !streamName.MatchString(stream) || c.Config.Name != stream || c.First == 0 || c.First > maxNumber {
 		return jetstream.StreamConfig{}, fault.New(fault.Invalid, "bus.restore", "this is no copy of the stream %.100q", stream)
 	}
 	o := c.Config

@@ -156,7 +156,9 @@ func (s *Server) Check(c server.ClientAuthentication) bool {
 	c.RegisterUser(&server.User{Username: string(node.ID), Account: acc, ConnectionDeadline: until, Permissions: &server.Permissions{
 		Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: subscribe}}})
 	s.remember(node.ID, c.GetID())
-	return true
+	// It may have been cut off before its connection was known, and be missed.
+	_, _, err = s.deps.Admit(tlsState.PeerCertificates[0])
+	return err == nil
 }
 
 // permissions are the subjects that a node may publish to and read.
@@ -240,6 +242,10 @@ func splitListen(addr string) (string, int, error) {
 	return host, port, nil
 }
 
+// maxLogLine is how much is logged of what the server says, which repeats what a
+// stranger's certificate says.
+const maxLogLine = 500
+
 // natsLog passes the server's errors and warnings on.
 type natsLog struct{ log *slog.Logger }
 
@@ -250,5 +256,6 @@ func (l natsLog) Warnf(f string, a ...any)  { l.write(slog.LevelWarn, f, a) }
 func (l natsLog) Errorf(f string, a ...any) { l.write(slog.LevelWarn, f, a) }
 func (l natsLog) Fatalf(f string, a ...any) { l.write(slog.LevelError, f, a) }
 func (l natsLog) write(v slog.Level, f string, a []any) {
-	l.log.Log(context.Background(), v, sprintf(f, a), "role", "bus")
+	text := sprintf(f, a)
+	l.log.Log(context.Background(), v, text[:min(len(text), maxLogLine)], "role", "bus")
 }

@@ -80,6 +80,7 @@ type Organisation struct {
 	Parent   string   `yaml:"parent" doc:"slug of the organisation above"`
 	Domains  []string `yaml:"domains" doc:"its own names, which are never blocked unseen"`
 	Prefixes []string `yaml:"prefixes" doc:"its own addresses"`
+	Days     int      `yaml:"retention_days" doc:"how long its events, passive DNS, quarantine and closed findings are kept, in days; 0 is hub.events_retention_days, which it cannot exceed"`
 	Nodes    []string `yaml:"nodes" doc:"what 'noroshi up' runs for it on this machine: sensor, resolver"`
 }
 
@@ -343,6 +344,9 @@ func (c Config) check() error {
 			return bad(key, "the parent %q is not listed before it", o.Parent)
 		case o.Parent == "":
 			roots++
+		}
+		if o.Days < 0 || o.Days > c.Hub.RetentionDays {
+			return bad(key+".retention_days", "%d days cannot be: events are kept for %d days (hub.events_retention_days)", o.Days, c.Hub.RetentionDays)
 		}
 		for _, n := range o.Nodes {
 			if n != "sensor" && n != "resolver" {

@@ -180,19 +180,24 @@ func (n *Nodes) Cut(ctx context.Context, s access.Scope, id ident.ID, why string
 		if m.State != NodeActive {
 			return fault.New(fault.Conflict, op, "the node was cut off before: %s", m.CutWhy)
 		}
-		m.State, m.CutAt, m.CutWhy = NodeCut, n.d.Now(), why
-		if m.changed, err = nodesEdition.next(ctx, tx); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `UPDATE node SET state = ?, cut_at = ?, cut_why = ?, changed = ? WHERE id = ?`,
-			m.State, ledger.Micros(m.CutAt), why, m.changed, id); err != nil {
-			return err
-		}
-		return tx.Record(ctx, "node", id, m.Org, "cut", m.Node)
+		return n.cut(ctx, tx, m, why)
 	})
 	if err != nil {
 		return fault.Wrap(op, err)
 	}
 	n.learn(m)
 	return nil
+}
+
+// cut writes that a node is cut off.
+func (n *Nodes) cut(ctx context.Context, tx *ledger.Tx, m *member, why string) (err error) {
+	m.State, m.CutAt, m.CutWhy = NodeCut, n.d.Now(), why
+	if m.changed, err = nodesEdition.next(ctx, tx); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE node SET state = ?, cut_at = ?, cut_why = ?, changed = ? WHERE id = ?`,
+		m.State, ledger.Micros(m.CutAt), why, m.changed, m.ID); err != nil {
+		return err
+	}
+	return tx.Record(ctx, "node", m.ID, m.Org, "cut", m.Node)
 }

@@ -130,7 +130,14 @@ func (o *Organisations) Put(ctx context.Context, actor string, x org.Organisatio
 		switch {
 		case ledger.NoRows(err):
 			x.ID = o.d.Ident.New(ident.Org)
-			if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(tenant), 0) + 1 FROM organisation`).Scan(&x.Tenant); err != nil {
+			var gone int
+			if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM organisation_gone WHERE slug = ?`, x.Slug).Scan(&gone); err != nil {
+				return err
+			}
+			if gone > 0 {
+				return fault.New(fault.Conflict, op, "an organisation %s was deleted here; one that comes back takes another short name", x.Slug)
+			}
+			if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(t), 0) + 1 FROM (SELECT tenant AS t FROM organisation UNION ALL SELECT tenant FROM organisation_gone) AS used`).Scan(&x.Tenant); err != nil {
 				return err
 			}
 		case err != nil:

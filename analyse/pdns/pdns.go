@@ -217,6 +217,33 @@ func reversed(name string) string {
 	return string(r)
 }
 
+// ForgetOrg removes what an organisation last saw before a moment; the zero time
+// means all, and then also what was gathered and not kept yet.
+func (s *Store) ForgetOrg(ctx context.Context, org ident.ID, before time.Time) (n int64, err error) {
+	query, args := `DELETE FROM passive_dns WHERE org = ?`, []any{string(org)}
+	if before.IsZero() {
+		s.mu.Lock()
+		for k := range s.now {
+			if k.org == org {
+				delete(s.now, k)
+			}
+		}
+		s.mu.Unlock()
+	} else {
+		query += ` AND last < ?`
+		args = append(args, ledger.Micros(before))
+	}
+	err = s.db.Write(ctx, "hub:care", func(tx *ledger.Tx) error {
+		r, err := tx.Exec(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		n, err = r.RowsAffected()
+		return err
+	})
+	return n, fault.Wrap("pdns.forget_org", err)
+}
+
 // Forget removes what was last seen before a moment, and returns how many pairs.
 func (s *Store) Forget(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.db.Write(ctx, "hub:pdns", func(tx *ledger.Tx) error {

@@ -17,19 +17,17 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"time"
+	"syscall"
 
 	"noroshi/bench/kit"
 )
 
 type config struct {
-	dir               string
-	orgs, edges       int
-	sensors, perSec   int
-	quiet, rounds     int
-	changes           int
-	hubYAML           string
-	pauseMin, pauseTo time.Duration
+	dir             string
+	orgs, edges     int
+	sensors, perSec int
+	quiet, rounds   int
+	changes         int
 }
 
 // figures is what the last line says. Times in milliseconds.
@@ -68,7 +66,7 @@ func main() {
 	flag.IntVar(&c.rounds, "rounds", 30, "decisions and revocations with other traffic")
 	flag.IntVar(&c.changes, "changes", 10_000, "changes that an edge misses")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, c); err != nil {
 		fmt.Fprintln(os.Stderr, "bench push:", err)
@@ -91,7 +89,7 @@ func run(ctx context.Context, c config) error {
 		return err
 	}
 	defer p.stop()
-	f := figures{Edges: c.edges, Orgs: c.orgs, Rounds: c.rounds, JoinSeconds: p.joined.Seconds()}
+	f := figures{Edges: c.edges, Orgs: c.orgs, Rounds: c.rounds, JoinSeconds: float64(p.joined.Milliseconds()/100) / 10}
 	if err := p.quiet(ctx, &f); err != nil {
 		return err
 	}

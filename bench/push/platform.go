@@ -27,6 +27,7 @@ type platform struct {
 	sensors []*sensor
 	joined  time.Duration
 	watch   atomic.Pointer[watch]
+	mu      sync.Mutex
 	stopped []func()
 }
 
@@ -73,19 +74,29 @@ func start(ctx context.Context, c config) (_ *platform, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.wait(ctx, "every edge is ready", func() bool {
-		for _, e := range p.edges {
-			if !e.follower.Set().Ready() {
-				return false
-			}
-		}
-		return true
-	}); err != nil {
+	if err := p.wait(ctx, func() string { return p.waiting() }); err != nil {
 		return nil, err
 	}
 	p.joined = time.Since(begin)
 	fmt.Printf("%d edges and %d sensors of %d organisations joined and are ready after %.1f s\n", c.edges, c.sensors+1, c.orgs, p.joined.Seconds())
 	return p, nil
+}
+
+// waiting says who is not ready, and nothing when all are.
+func (p *platform) waiting() string {
+	ready, connected := 0, 0
+	for _, e := range p.edges {
+		if e.follower.Set().Ready() {
+			ready++
+		}
+		if e.line.Connected() {
+			connected++
+		}
+	}
+	if ready == len(p.edges) {
+		return ""
+	}
+	return fmt.Sprintf("of %d edges %d are connected and %d ready", len(p.edges), connected, ready)
 }
 
 // eachOf runs fn for 0 to n-1, eight at a time: the hub serves no more than
@@ -141,11 +152,9 @@ func (p *platform) connect(id *join.Credentials) (*bus.Client, error) {
 	return line, nil
 }
 
-var stops sync.Mutex
-
 func (p *platform) later(fn func()) {
-	stops.Lock()
-	defer stops.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.stopped = append(p.stopped, fn)
 }
 
@@ -156,21 +165,24 @@ func (p *platform) stop() {
 	p.stopped = nil
 }
 
-// wait looks often until ok.
-func (p *platform) wait(ctx context.Context, what string, ok func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+// wait looks often until nothing is left to be said.
+func (p *platform) wait(ctx context.Context, left func() string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !ok() {
+	for {
+		what := left()
+		if what == "" {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
 			said, _ := os.ReadFile(p.path("hub", "log"))
-			return fmt.Errorf("did not happen: %s; the hub says:\n%s", what, said[max(0, len(said)-2000):])
+			return fmt.Errorf("%s; the hub says:\n%s", what, said[max(0, len(said)-2000):])
 		case <-tick.C:
 		}
 	}
-	return nil
 }
 
 const (

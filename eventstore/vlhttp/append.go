@@ -107,7 +107,10 @@ func (s *Store) insert(ctx context.Context, out *outgoing) error {
 	}, maxWords)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.full = fault.KindOf(err) == fault.Exhausted && err != nil
+	s.full = err != nil && fault.KindOf(err) == fault.Exhausted
+	if err != nil && !s.full {
+		s.unknown.Add(1)
+	}
 	return err
 }
 
@@ -171,6 +174,9 @@ func (s *Store) take() []stored {
 // Known tells which events are stored. These are unsure too: whoever asks will
 // not append them again.
 func (s *Store) Known(ctx context.Context, tenant uint32, uids []string, from, to time.Time) (map[string]bool, error) {
+	if err := s.arrived(ctx); err != nil {
+		return nil, fault.Wrap("vlhttp.known", err)
+	}
 	have, err := s.Reader.Known(ctx, tenant, uids, from, to)
 	if err != nil || len(have) == 0 {
 		return have, err
@@ -181,4 +187,31 @@ func (s *Store) Known(ctx context.Context, tenant uint32, uids []string, from, t
 	}
 	s.keep([]stored{st})
 	return have, nil
+}
+
+// moment is how long a server that answers again may take for what it had
+// received before; a cluster's front tries its nodes anew every second.
+const moment = 2 * time.Second
+
+// arrived waits, after an append of which nobody knows the end, or a loss, until the server
+// answers, and a moment longer: by then it has taken what it had received of that
+// append, or never will.
+func (s *Store) arrived(ctx context.Context) error {
+	seen := s.unknown.Load()
+	if seen == s.settled.Load() {
+		return nil
+	}
+	if err := s.force(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return away(ctx, "vlhttp.arrived", ctx.Err())
+	case <-time.After(moment):
+	}
+	if err := s.force(ctx); err != nil { // What came in that moment is to be seen.
+		return err
+	}
+	s.settled.Store(seen)
+	return nil
 }

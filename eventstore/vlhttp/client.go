@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,10 +27,28 @@ const (
 	patience = 30 * time.Second
 )
 
+// dial connects so that closing takes back what was not sent yet: the kernel would
+// go on sending an append that was given up, and deliver it after a network came
+// back, when it was long appended again.
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		if err := tcp.SetLinger(0); err != nil {
+			_ = c.Close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
 // newClient makes the client of one server. It follows no redirection, so that
 // credentials go nowhere else, and takes no proxy from the environment.
 func newClient(caFile string) (*http.Client, error) {
 	tr := &http.Transport{
+		DialContext:         dial,
 		MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
 		ResponseHeaderTimeout: patience, DisableCompression: true, ForceAttemptHTTP2: true,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
@@ -51,6 +70,7 @@ func newClient(caFile string) (*http.Client, error) {
 type request struct {
 	url     string
 	form    url.Values // sent as the body: long filters and keys stay out of the URL
+	again   bool       // asking twice does no harm
 	body    io.Reader  // instead of a form
 	headers map[string]string
 }
@@ -67,6 +87,11 @@ func (s *Store) send(ctx context.Context, op string, r request) (io.ReadCloser, 
 	}
 	if r.body == nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if r.again {
+		// The transport then asks anew when the connection that it had kept was dead, as
+		// it does after a restart of the server. An empty list is not sent.
+		req.Header["X-Idempotency-Key"] = nil
 	}
 	for k, v := range r.headers {
 		req.Header.Set(k, v)

@@ -195,6 +195,26 @@ func TestAServerThatIsAwayOrHangs(t *testing.T) {
 	}
 }
 
+// TestARestartIsNotNoticed asks over connections that died with the server.
+func TestARestartIsNotNoticed(t *testing.T) {
+	server := start(t)
+	s := open(t, vlhttp.Config{Insert: server.URL()})
+	if err := s.Append(t.Context(), batch(1, 0, time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		server.Stop()
+		server.Restart()
+		rows, err := s.Search(t.Context(), storetest.Scope(tenantOne), eventstore.Query{})
+		if err != nil || len(rows) != 1 {
+			t.Errorf("it finds %v, %v", rows, err)
+		}
+	}
+}
+
 // TestWhatTheServerRefusesStaysInside lets the server give up a query at its own
 // bound, whose name no reader learns.
 func TestWhatTheServerRefusesStaysInside(t *testing.T) {

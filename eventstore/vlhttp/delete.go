@@ -104,7 +104,7 @@ func (s *Store) deleteOnce(ctx context.Context, filter string) error {
 // deleting tells whether a deletion by this filter is under way in our tenant.
 func (s *Store) deleting(ctx context.Context, filter string) (bool, error) {
 	const op = "vlhttp.delete"
-	b, err := s.call(ctx, op, request{url: s.cfg.Select + "/delete/active_tasks"}, maxMetrics)
+	b, err := s.call(ctx, op, request{url: s.cfg.Select + "/delete/active_tasks", again: true}, maxMetrics)
 	if err != nil {
 		return false, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"time"
 
 	"noroshi/eventstore"
@@ -25,8 +26,9 @@ func (s *Store) Flush(ctx context.Context) error {
 	if s.cfg.Hold == 0 {
 		return nil
 	}
-	all := s.take()
-	s.keep(all)
+	s.mu.Lock()
+	all := slices.Clone(s.unsure)
+	s.mu.Unlock()
 	return fault.Wrap(op, s.appear(ctx, all))
 }
 
@@ -36,22 +38,28 @@ func (s *Store) force(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.call(ctx, "vlhttp.force", request{url: s.cfg.Insert + "/internal/force_flush", form: form}, maxWords)
+	_, err = s.call(ctx, "vlhttp.force", request{url: s.cfg.Insert + "/internal/force_flush", form: form, again: true}, maxWords)
 	return err
 }
 
+// showBound is how long a cluster may take to show what it has taken.
+const showBound = 10 * time.Second
+
 // appear waits until rows are seen.
-func (s *Store) appear(ctx context.Context, all []stored) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (s *Store) appear(parent context.Context, all []stored) error {
+	ctx, cancel := context.WithTimeout(parent, showBound)
 	defer cancel()
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		var err error
-		if all, err = s.missing(ctx, all); err != nil || len(all) == 0 {
+		if all, err = s.missing(parent, all); err != nil || len(all) == 0 {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return gone(all)
+			if parent.Err() != nil {
+				return away(parent, "vlhttp.appear", parent.Err())
+			}
+			return s.gone(all)
 		case <-time.After(pause):
 		}
 	}
@@ -103,12 +111,15 @@ func (s *Store) settle(ctx context.Context, all []stored) ([]stored, error) {
 		return all, err
 	}
 	if len(left) > 0 {
-		return left, gone(left)
+		return left, s.gone(left)
 	}
 	return nil, nil
 }
 
-func gone(left []stored) error {
+// gone says what is missing. It may be late instead, in a cluster whose nodes were
+// away, so the next Known waits for what is under way.
+func (s *Store) gone(left []stored) error {
+	s.unknown.Add(1)
 	n := 0
 	for _, st := range left {
 		n += len(st.uids)

@@ -35,6 +35,7 @@ func uids(first, n uint64) []string {
 // again, kills the server the moment that one returns, and finds everything that
 // was appended before it, by the way of readers.
 func TestWhatWasSyncedSurvivesKill(t *testing.T) {
+	t.Parallel() // It waits more than it works.
 	server := start(t)
 	s := open(t, vlhttp.Config{Insert: server.URL()})
 	for round := range uint64(4) {
@@ -176,6 +177,50 @@ func loseAndBringBack(t *testing.T, s eventstore.Store, server *peers.Process) {
 	have, err := s.Known(t.Context(), 1, uids(0, 100), time.Now().Add(-time.Hour), time.Now())
 	if err != nil || len(have) != 100 {
 		t.Errorf("of 100 durable events %d are there, %v", len(have), err)
+	}
+}
+
+// TestAnAppendThatComesLateIsNotDoubled gives up an append while the server hangs.
+// The server has received it, and takes it when it goes on, while the same rows
+// are asked for and appended again.
+func TestAnAppendThatComesLateIsNotDoubled(t *testing.T) {
+	t.Parallel() // It waits more than it works.
+	server := start(t)
+	s := open(t, vlhttp.Config{Insert: server.URL()})
+	if err := s.Append(t.Context(), batch(1, 0, time.Now())); err != nil { // It is connected.
+		t.Fatal(err)
+	}
+	for round := range uint64(5) {
+		rows, first := batch(100, 1+round*100, time.Now()), 1+round*100
+		server.Pause()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := s.Append(ctx, rows); err == nil {
+			t.Fatal("a server that hangs took rows")
+		}
+		cancel()
+		resumed := make(chan struct{})
+		go func() { defer close(resumed); server.Resume() }()
+		have, err := s.Known(t.Context(), 1, uids(first, 100), time.Now().Add(-time.Hour), time.Now())
+		<-resumed
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again []eventstore.Row
+		for _, r := range rows {
+			if !have[r.Event.Metadata.UID] {
+				again = append(again, r)
+			}
+		}
+		if err := s.Append(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := s.Search(t.Context(), storetest.Scope(tenantOne), eventstore.Query{LogsQL: `* | stats count() n, count_uniq("metadata.uid") u`})
+	if err != nil || rows[0].Fields["n"] != "501" || rows[0].Fields["u"] != "501" {
+		t.Errorf("of 501 events the store shows %v, %v", rows, err)
 	}
 }
 

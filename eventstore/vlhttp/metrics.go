@@ -37,7 +37,7 @@ func (s *Store) metrics(ctx context.Context) (metrics, error) {
 	if err != nil {
 		return metrics{}, err
 	}
-	b, err := s.call(ctx, op, request{url: s.cfg.Insert + "/metrics", form: form}, maxMetrics)
+	b, err := s.call(ctx, op, request{url: s.cfg.Insert + "/metrics", form: form, again: true}, maxMetrics)
 	if err != nil {
 		return metrics{}, err
 	}

@@ -79,7 +79,7 @@ func (s *Store) ask(ctx context.Context, q query) ([]eventstore.Record, error) {
 	if q.reader {
 		form.Set("hidden_fields_filters", strings.Join(append([]string{orgField}, logsql.Hidden...), ","))
 	}
-	body, err := s.send(ctx, op, request{url: s.cfg.Select + "/select/logsql/query", form: form})
+	body, err := s.send(ctx, op, request{url: s.cfg.Select + "/select/logsql/query", form: form, again: true})
 	if err != nil {
 		return nil, err
 	}

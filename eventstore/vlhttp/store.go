@@ -34,6 +34,8 @@ type Store struct {
 	client *http.Client
 	fields atomic.Int64 // that a row may have, once the server has told
 
+	unknown, settled atomic.Int64 // appends of which nobody knows the end, and how many of these Known has waited for
+
 	life   sync.RWMutex // held for reading by every operation
 	closed bool
 
@@ -58,6 +60,7 @@ func Open(cfg Config, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, log: log, client: client}
+	s.unknown.Store(1) // An earlier process may have died in the middle of one.
 	s.Reader = logsql.NewReader(s.run, cfg.Retention)
 	return s, nil
 }
@@ -94,7 +97,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	if _, err := s.call(ctx, op, request{url: s.cfg.Select + "/health"}, maxWords); err != nil {
+	if _, err := s.call(ctx, op, request{url: s.cfg.Select + "/health", again: true}, maxWords); err != nil {
 		return err
 	}
 	short, cancel := context.WithTimeout(ctx, busy)

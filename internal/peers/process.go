@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -164,11 +167,37 @@ func (p *Process) end(sig syscall.Signal) {
 	<-ended
 }
 
-// Pause lets the server hang, with its port open, until Resume.
-func (p *Process) Pause() { p.signal(syscall.SIGSTOP) }
+// Pause lets the server hang, with its port open, until Resume. It returns when
+// every thread has stopped.
+func (p *Process) Pause() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	for end := time.After(startBound); !p.stopped(); {
+		select {
+		case <-end:
+			p.t.Fatal("the server does not stop")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
 
 // Resume ends a Pause.
 func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
+
+func (p *Process) stopped() bool {
+	threads, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(p.PID()), "task", "*", "stat"))
+	if err != nil || len(threads) == 0 {
+		return false
+	}
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		// The name in brackets may hold anything; the state follows it.
+		if _, state, ok := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " "); err != nil || !ok || state[0] != 'T' {
+			return false
+		}
+	}
+	return true
+}
 
 func (p *Process) signal(sig syscall.Signal) {
 	p.t.Helper()
@@ -179,13 +208,22 @@ func (p *Process) signal(sig syscall.Signal) {
 	}
 }
 
-// FreeAddr is an address on loopback that nobody listens on.
+// FreeAddr is an address on loopback that nobody listens on. It lies below the
+// ports that the kernel gives to connections, so that none takes it while a
+// server is away: whoever dials a dead port there may even reach itself.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(lowestPort+rand.IntN(highestPort-lowestPort)))
+		var l net.Listener
+		if l, err = net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			return addr
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
+
+const lowestPort, highestPort = 12_000, 32_000

@@ -59,7 +59,11 @@ type arrived struct {
 type feed struct {
 	name   string
 	state  state
-	stale  bool // the live set does not show the state; only a sync mends it
+	stale  bool        // the live set does not show the state; only a sync mends it
+	fresh  []set.Frame // enforced, and not yet kept on disk
+	ack    *set.Ack    // to be said once they are
+	due    bool        // the time for that is set
+	spread time.Duration
 	frames chan arrived
 	lost   chan struct{} // frames came faster than they were applied
 }
@@ -135,21 +139,31 @@ func (x *feed) hear(now func() time.Time) func([]byte) {
 // follow owns one feed: it applies frames, and asks the hub when it must, again
 // and again until it answers.
 func (f *Follower) follow(ctx context.Context, x *feed, wake chan struct{}) {
-	retry := time.NewTimer(0)
+	retry, due := time.NewTimer(0), time.NewTimer(0)
 	<-retry.C
+	<-due.C
 	failures := 0
 	for {
 		select {
 		case <-ctx.Done():
+			f.confirm(context.WithoutCancel(ctx), x)
 			return
 		case a := <-x.frames:
-			if f.take(ctx, x, a) {
+			if f.take(x, a) {
+				if x.ack != nil && !x.due {
+					x.due = true
+					due.Reset(rand.N(x.spread + 1))
+				}
 				continue
 			}
+		case <-due.C:
+			f.confirm(ctx, x)
+			continue
 		case <-wake:
 		case <-x.lost:
 		case <-retry.C:
 		}
+		f.confirm(ctx, x)
 		if err := f.sync(ctx, x); err != nil {
 			failures = min(failures+1, 6)
 			// Jitter keeps a thousand edges from asking at one moment.
@@ -162,37 +176,37 @@ func (f *Follower) follow(ctx context.Context, x *feed, wake chan struct{}) {
 	}
 }
 
-// take applies a pushed frame and those that wait behind it, so that in a storm
-// the disk and the hub are bothered once for many; false asks for a sync.
-func (f *Follower) take(ctx context.Context, x *feed, a arrived) bool {
-	var frames []set.Frame // that moved the set
-	var ack *set.Ack
-	ok := true
-	for more := true; ok && more; {
-		var fr set.Frame
-		var said bool
-		if fr, said, ok = f.apply(x, a); said {
-			ack = &set.Ack{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest(), Received: a.at.UTC(), Enforced: f.d.Now().UTC()}
-			if len(fr.Changes) > 0 {
-				frames = append(frames, fr)
-			}
-		}
-		select {
-		case a = <-x.frames:
-		default:
-			more = false
-		}
-	}
-	if !ok || ack == nil {
+// maxSpread bounds the time within which what is enforced is kept and
+// acknowledged, whatever the hub says. In a storm that gathers many frames.
+const maxSpread = 500 * time.Millisecond
+
+// take applies a pushed frame to what is enforced; false asks for a sync.
+func (f *Follower) take(x *feed, a arrived) bool {
+	fr, said, ok := f.apply(x, a)
+	if !said {
 		return ok
 	}
-	// What is acknowledged must be enforced after a restart too.
+	x.spread = min(max(fr.Spread, 0), maxSpread)
+	x.ack = &set.Ack{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest(), Received: a.at.UTC(), Enforced: f.d.Now().UTC()}
+	if len(fr.Changes) > 0 {
+		x.fresh = append(x.fresh, fr)
+	}
+	return true
+}
+
+// confirm keeps on disk what was enforced since the last time, and says so to
+// the hub: what is acknowledged must be enforced after a restart too.
+func (f *Follower) confirm(ctx context.Context, x *feed) {
+	ack, frames := x.ack, x.fresh
+	x.ack, x.fresh, x.due = nil, nil, false
+	if ack == nil || x.stale { // What is stale is not kept: a sync mends it first.
+		return
+	}
 	if err := x.state.keep(f.cfg.Dir, x.name, frames); err != nil {
 		f.d.Log.Error("the set cannot be kept on disk; it is not acknowledged", "feed", x.name, "err", err)
-		return true
+		return
 	}
 	f.ack(ctx, *ack)
-	return true
 }
 
 // apply applies one pushed frame to what is enforced. Said tells that the edge
@@ -211,6 +225,8 @@ func (f *Follower) apply(x *feed, a arrived) (fr set.Frame, said, ok bool) {
 	case fr.Seq == x.state.Seq && len(fr.Changes) == 0:
 		same := fr.Digest == x.state.Digest()
 		return fr, same, same
+	case fr.Seq < x.state.Seq && len(fr.Changes) == 0:
+		return fr, false, false // The hub is behind: it was restored from a backup, and is asked what holds now.
 	case fr.Seq <= x.state.Seq:
 		return fr, false, true // Known.
 	case fr.From != x.state.Seq:

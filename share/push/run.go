@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"noroshi/fault"
+	"noroshi/ident"
 	"noroshi/ledger"
 	"noroshi/share/set"
 )
@@ -18,9 +19,19 @@ const (
 	// The first change of a quiet feed goes at once. While more follow they are
 	// gathered, so that a storm reaches a thousand edges as few frames, at a
 	// speed that their lines and the hub's own can take.
-	gather   = 100 * time.Millisecond
+	gather   = 50 * time.Millisecond
 	feedRate = 256 << 10 // bytes a second, to each edge
+
+	// One edge after the other answers, in the mean.
+	answerEvery = 100 * time.Microsecond
 )
+
+// rhythm is what a hub that pushes remembers; one that takes over begins anew.
+type rhythm struct {
+	feeds   map[string]*pace
+	edges   map[ident.ID]int // of each organisation
+	counted time.Time
+}
 
 // pace is when something may and must be said in a feed.
 type pace struct {
@@ -31,7 +42,7 @@ type pace struct {
 // Run pushes until ctx ends. What the ledger does not have as pushed is pushed
 // first, whichever hub ran before.
 func (p *Push) Run(ctx context.Context) error {
-	feeds := map[string]*pace{}
+	r := &rhythm{feeds: map[string]*pace{}}
 	again := time.NewTicker(checkAgain)
 	defer again.Stop()
 	rest := time.NewTimer(0)
@@ -46,9 +57,9 @@ func (p *Push) Run(ctx context.Context) error {
 		case <-again.C:
 			beat = true
 		}
-		wait, err := p.flush(ctx, feeds)
+		wait, err := p.flush(ctx, r)
 		if err == nil && beat {
-			err = p.beat(ctx, feeds)
+			err = p.beat(ctx, r)
 		}
 		if err != nil && ctx.Err() == nil {
 			p.d.Log.Error("push failed; it goes on with the next change", "role", "hub", "err", err)
@@ -61,14 +72,14 @@ func (p *Push) Run(ctx context.Context) error {
 
 // flush pushes what is new in every feed that may speak now, and returns when
 // the next one may.
-func (p *Push) flush(ctx context.Context, feeds map[string]*pace) (wait time.Duration, err error) {
+func (p *Push) flush(ctx context.Context, r *rhythm) (wait time.Duration, err error) {
 	fresh, err := p.unpushed(ctx)
 	if err != nil {
 		return 0, err
 	}
 	var sent []set.Frame
 	for feed, after := range fresh {
-		at := paceOf(feeds, feed)
+		at := r.pace(feed)
 		now := p.d.Now()
 		if d := at.next.Sub(now); d > 0 {
 			wait = soonest(wait, d)
@@ -78,6 +89,7 @@ func (p *Push) flush(ctx context.Context, feeds map[string]*pace) (wait time.Dur
 		if err != nil {
 			return 0, err
 		}
+		f.Spread = r.spread(feed)
 		n, err := p.send(ctx, f)
 		if err != nil {
 			return 0, err
@@ -90,11 +102,32 @@ func (p *Push) flush(ctx context.Context, feeds map[string]*pace) (wait time.Dur
 	return wait, p.pushed(ctx, sent)
 }
 
-func paceOf(feeds map[string]*pace, feed string) *pace {
-	if feeds[feed] == nil {
-		feeds[feed] = &pace{}
+func (r *rhythm) pace(feed string) *pace {
+	if r.feeds[feed] == nil {
+		r.feeds[feed] = &pace{}
 	}
-	return feeds[feed]
+	return r.feeds[feed]
+}
+
+// spread is over how long those who read a feed are to answer.
+func (r *rhythm) spread(feed string) (d time.Duration) {
+	for o, n := range r.edges {
+		if reads(o, feed) {
+			d += time.Duration(n) * answerEvery
+		}
+	}
+	return d
+}
+
+// count counts the edges, now and then: it reads them all.
+func (p *Push) count(r *rhythm, now time.Time) {
+	if now.Sub(r.counted) < heartbeat {
+		return
+	}
+	r.counted, r.edges = now, map[ident.ID]int{}
+	for _, e := range p.d.Edges() {
+		r.edges[e.Org]++
+	}
 }
 
 func soonest(a, b time.Duration) time.Duration {
@@ -123,7 +156,7 @@ func (p *Push) unpushed(ctx context.Context) (map[string]uint64, error) {
 
 // beat tells where a feed is that said nothing for a while. The feeds take turns,
 // so that a thousand edges do not all answer at one moment.
-func (p *Push) beat(ctx context.Context, feeds map[string]*pace) error {
+func (p *Push) beat(ctx context.Context, r *rhythm) error {
 	var all map[string]head
 	err := p.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
 		// What waits to be pushed is told by its frame, not as a gap.
@@ -134,13 +167,14 @@ func (p *Push) beat(ctx context.Context, feeds map[string]*pace) error {
 		return fault.Wrap("push.beat", err)
 	}
 	now := p.d.Now()
+	p.count(r, now)
 	for feed, h := range all {
-		at := paceOf(feeds, feed)
+		at := r.pace(feed)
 		if at.beat.After(now) {
 			continue
 		}
 		at.beat = now.Add(heartbeat/2 + rand.N(heartbeat/2))
-		if _, err := p.send(ctx, set.Frame{Feed: feed, From: h.seq, Seq: h.seq, Digest: h.digest, At: now}); err != nil {
+		if _, err := p.send(ctx, set.Frame{Feed: feed, From: h.seq, Seq: h.seq, Digest: h.digest, At: now, Spread: r.spread(feed)}); err != nil {
 			return err
 		}
 	}

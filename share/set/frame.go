@@ -46,6 +46,9 @@ type Frame struct {
 	More     bool      `json:"more,omitempty"` // the snapshot goes on in the next frame
 	Head     uint64    `json:"head,omitempty"` // of a snapshot: where the feed was when this part was read
 	Changes  []Change  `json:"changes,omitempty"`
+	// Spread is the time over which all edges together should answer a frame, so
+	// that the hub hears them one after the other.
+	Spread time.Duration `json:"spread,omitempty"`
 }
 
 // A frame travels as the signature of what follows it: JSON in one zstd frame.
