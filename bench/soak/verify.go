@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -18,8 +19,8 @@ import (
 	"noroshi/indicator"
 )
 
-// patience is how long the chain may take to have everything in its place once
-// the storm is over.
+// patience is how long the chain may stand still, once the storm is over, while
+// something is not in its place.
 const patience = 2 * time.Minute
 
 // verify looks at what is left: events, findings, decisions, and what resolvers
@@ -51,17 +52,20 @@ type shown struct {
 	bait map[ident.ID]int64
 }
 
-// events compares the store with the promises. It may need a moment to show the
-// newest.
+// events compares the store with the promises. It waits while the store gets more
+// of them: a backlog takes its time on a busy machine.
 func (s *storm) events(ctx context.Context) (shown, error) {
 	fmt.Fprintln(s.out, "soak: every promised event is looked for")
-	until := time.Now().Add(patience)
+	least, until := math.MaxInt, time.Now()
 	for {
 		seen, err := s.read(ctx)
 		if err != nil {
 			return seen, err
 		}
 		lost := s.missing(seen)
+		if len(lost) < least {
+			least, until = len(lost), time.Now().Add(patience)
+		}
 		if len(lost) > 0 && time.Now().Before(until) && ctx.Err() == nil {
 			rest(ctx, time.Second)
 			continue

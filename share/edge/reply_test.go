@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"noroshi/fault"
 	"noroshi/share/set"
 )
@@ -42,10 +44,14 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte(`{"feed":"real.all","seq":3,"snapshot":true,"more":true,"head":9}`), false)
 	f.Add([]byte(`{"feed":"real.all","from":0,"seq":18446744073709551615,"changes":[{"op":"put","id":"ind_1","indicator":{"id":"ind_1"}}]}`), false)
 	f.Add([]byte(`{"frames":["AA=="],"more":true}`), false)
+	w, err := zstd.NewWriter(nil) // A frame is one zstd frame behind its signature.
+	if err != nil {
+		f.Fatal(err)
+	}
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, content []byte, more bool) {
-		signed := append(ed25519.Sign(key, content), content...)
-		framed, err := json.Marshal(set.Reply{Frames: [][]byte{signed}, More: more})
+		packed := w.EncodeAll(content, nil)
+		framed, err := json.Marshal(set.Reply{Frames: [][]byte{append(ed25519.Sign(key, packed), packed...)}, More: more})
 		if err != nil {
 			t.Fatal(err)
 		}
