@@ -308,12 +308,8 @@ func (h *hub) intelligence(ctx context.Context) error {
 		return err
 	}
 	h.intel = intel.New(intel.Deps{DB: h.db, Gate: g, Outbox: h.push, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log}, policies)
-	active, err := h.intel.Active(ctx)
-	if err != nil {
+	if err := h.intel.EachActive(ctx, h.match.Put); err != nil {
 		return err
-	}
-	for _, ind := range active {
-		h.match.Put(ind)
 	}
 	h.back = &lookBack{db: h.db, intel: h.intel, findings: h.findings, hunter: hunt.New(h.events), scope: func() access.Scope { return access.Hub(h.orgs.Current(), "hunt") },
 		matched: h.match.Has, settled: func(ctx context.Context) error { return h.ingest.Settled(ctx) }, log: h.log, wake: make(chan struct{}, 1)}

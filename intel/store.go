@@ -217,9 +217,29 @@ type scanner func(...any) error
 
 func (s scanner) Scan(to ...any) error { return s(to...) }
 
-// Active returns everything active, for the hub's own matcher at its start.
-func (in *Intel) Active(ctx context.Context) ([]indicator.Indicator, error) {
-	return in.query(ctx, `state = 'active'`)
+// EachActive calls fn for everything active, for the hub's own matcher at its
+// start.
+func (in *Intel) EachActive(ctx context.Context, fn func(indicator.Indicator)) error {
+	err := in.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		rows, err := q.Query(ctx, `SELECT body, version FROM indicator WHERE state = 'active'`)
+		return ledger.Each(rows, err, func(sc func(...any) error) error {
+			ind, err := scan(scanner(sc))
+			if err == nil {
+				fn(ind)
+			}
+			return err
+		})
+	})
+	return fault.Wrap("intel.active", err)
+}
+
+// Read returns one indicator as the hub has it, whoever may see it.
+func (in *Intel) Read(ctx context.Context, id ident.ID) (ind indicator.Indicator, err error) {
+	err = in.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
+		ind, err = read(ctx, q, id)
+		return err
+	})
+	return ind, fault.Wrap("intel.read", err)
 }
 
 // Get returns one indicator. One that the scope may not see is not there.

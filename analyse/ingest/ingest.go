@@ -46,6 +46,8 @@ type Deps struct {
 	Store eventstore.Store
 	// Judging is nil on a path that only feeds a store.
 	Judging *Judging
+	// Mine tells that no other hub has taken the path over; nil when there is none.
+	Mine func() bool
 	Log     *slog.Logger
 }
 
@@ -77,6 +79,7 @@ type Ingest struct {
 
 	mu       sync.Mutex
 	pending  uint64        // the newest bundle that is stored and judged, and not done with
+	commits  time.Time     // when passive DNS was committed last
 	newest   uint64        // the newest bundle that was judged
 	observed uint64        // the newest bundle that passive DNS has seen
 	taken    uint64        // bundles whose judgement began
@@ -95,22 +98,35 @@ func New(d Deps) *Ingest {
 }
 
 // maxJobs is how many bundles may be judged and not yet stored.
-const maxJobs = 16
+const maxJobs = 8
 
-// roundEvery is how often the store is made durable and the bus acknowledged.
-const roundEvery = time.Second
+// roundEvery is how often the store is made durable; commitEvery how often
+// passive DNS is, which is the dearer the fewer names come twice in between. What
+// both have, the bus may forget.
+const (
+	roundEvery  = time.Second
+	commitEvery = 5 * time.Second
+)
 
 // Run moves batches until ctx ends, then makes durable what it has taken.
 func (in *Ingest) Run(ctx context.Context) error {
 	defer in.d.Reader.Stop() // What it holds but did not hand out is another's to take.
 	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	stopping := context.AfterFunc(ctx, func() { time.AfterFunc(stopBound, cancel) })
-	defer stopping()
 	var beside sync.WaitGroup
+	ctx, give := context.WithCancelCause(ctx)
+	defer give(nil)
 	work, stop := context.WithCancel(ctx)
 	defer stop()
-	beside.Go(func() { in.settle(work) })
+	beside.Go(func() { in.settle(work, give) })
+	stopping := context.AfterFunc(ctx, func() {
+		if cause := context.Cause(ctx); cause == bus.Lost || errors.Is(cause, eventstore.Lost) {
+			cancel()
+			return
+		}
+		time.AfterFunc(stopBound, cancel)
+	})
+	defer stopping()
 	kept := make(chan struct{})
 	go func() { defer close(kept); in.keepAll(last) }()
 	err := in.take(ctx)
@@ -118,7 +134,10 @@ func (in *Ingest) Run(ctx context.Context) error {
 	<-kept
 	stop()
 	beside.Wait()
-	return errors.Join(err, in.round(last))
+	if cause := context.Cause(ctx); cause == bus.Lost || errors.Is(cause, eventstore.Lost) {
+		return cause // What is left is another's by now, or is begun again.
+	}
+	return errors.Join(err, in.round(last, true))
 }
 
 // stopBound is how long what was judged may take to be stored at the end.
@@ -288,6 +307,9 @@ func (in *Ingest) store(ctx context.Context, j job) (stored int, bad []Refused, 
 			rows = append(rows, eventstore.Row{Tenant: p.tenant, Event: e})
 		}
 	}
+	if in.d.Mine != nil && !in.d.Mine() {
+		return 0, nil, bus.Lost
+	}
 	err = in.d.Store.Append(ctx, rows)
 	var r eventstore.RefusedRows
 	if errors.As(err, &r) { // The others are stored.
@@ -414,7 +436,7 @@ func (in *Ingest) count(j job, stored, refused int) {
 
 // settle makes what was taken durable, round by round, beside the path, so that
 // a judgement never waits for a disk.
-func (in *Ingest) settle(ctx context.Context) {
+func (in *Ingest) settle(ctx context.Context, give context.CancelCauseFunc) {
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
 	for {
@@ -423,16 +445,22 @@ func (in *Ingest) settle(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := in.round(ctx); err != nil && ctx.Err() == nil {
+		err := in.round(ctx, false)
+		if errors.Is(err, eventstore.Lost) {
+			give(err) // Whoever began this path begins it again at the mark.
+			return
+		}
+		if err != nil && ctx.Err() == nil {
 			in.d.Log.Error("a durable round failed; the bus keeps its bundles", "role", "hub", "reader", in.d.Reader.Name(), "err", err)
 		}
 	}
 }
 
-func (in *Ingest) round(ctx context.Context) error {
+// round makes durable what was taken, and tells the bus what it may forget.
+func (in *Ingest) round(ctx context.Context, whole bool) error {
 	in.mu.Lock()
 	seq, newest := in.pending, in.newest
-	in.pending = 0
+	whole = whole || in.d.Judging == nil || time.Since(in.commits) >= commitEvery
 	in.mu.Unlock()
 	if newest > 0 {
 		in.d.Reader.Judged(newest) // A receiver that missed it hears it now.
@@ -444,18 +472,22 @@ func (in *Ingest) round(ctx context.Context) error {
 	if in.d.Store != nil {
 		err = in.d.Store.Sync(ctx)
 	}
-	if err == nil {
+	if err == nil && whole {
 		err = in.commit(ctx)
 	}
-	if err == nil {
-		err = in.d.Reader.Done(ctx, seq)
+	if err != nil || !whole {
+		return fault.Wrap("ingest.round", err)
 	}
-	if err != nil {
-		in.mu.Lock()
-		in.pending = max(in.pending, seq) // The next round takes it along.
-		in.mu.Unlock()
+	if err := in.d.Reader.Done(ctx, seq); err != nil {
+		return fault.Wrap("ingest.round", err)
 	}
-	return fault.Wrap("ingest.round", err)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.pending == seq {
+		in.pending = 0
+	}
+	in.commits = time.Now()
+	return nil
 }
 
 // Stats returns the counters.
