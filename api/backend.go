@@ -35,7 +35,7 @@ type Backend struct {
 	Findings     *analyse.Analyser
 	Intel        *intel.Intel
 	Push         *push.Push
-	Events       eventstore.Store
+	Events       eventstore.Reader
 	PDNS         *pdns.Store
 	Quarantine   *quarantine.Store
 	Care         *care.Care

@@ -18,7 +18,7 @@ func (h *hub) caring() *care.Care {
 			return h.nodes.CutAll(ctx, d.By, d.Org, why(d))
 		}},
 		{Name: "people's rights", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.people.Withdraw(ctx, d.By, d.Org) }},
-		{Name: "batches on their way", Run: func(ctx context.Context, _ care.Deletion) (int64, error) { return 0, h.ingest.Settled(ctx) }},
+		{Name: "batches on their way", Run: func(ctx context.Context, _ care.Deletion) (int64, error) { return 0, h.settled(ctx) }},
 		{Name: "indicators", Run: func(ctx context.Context, d care.Deletion) (int64, error) {
 			return h.intel.Leave(ctx, d.By, d.Org, why(d))
 		}},

@@ -12,6 +12,7 @@ import (
 	"noroshi/analyse/pdns"
 	"noroshi/bus"
 	"noroshi/event"
+	"noroshi/eventstore"
 	"noroshi/fault"
 	"noroshi/finding"
 	"noroshi/ident"
@@ -22,41 +23,41 @@ import (
 
 // flow starts what moves.
 func (h *hub) flow(ctx context.Context) error {
-	found, err := h.line.Stage(ctx, "finding")
-	if err != nil {
-		return err
-	}
-	if h.ingest, err = h.path(ctx, bus.ReaderHub, 0); err != nil {
-		return err
+	if h.own != nil {
+		var err error
+		if h.ingest, err = h.path(ctx, bus.ReaderHub, 0, h.own, nil); err != nil {
+			return err
+		}
 	}
 	h.receiver = h.line.NewReceiver(bus.ReceiverConfig{Quota: bus.DefaultQuota, Log: h.log})
-	h.run.background("forget", h.forget)
-	h.run.background("certificates", h.overdue)
+	if h.cfg.Hub.Several() {
+		h.run.background("follow", h.follow)
+	}
 	h.run.background("acknowledgements", h.push.Acknowledge)
-	h.run.background("care", h.care.Run)
-	h.run.background("push", h.push.Run)
-	h.run.background("expiry", h.intel.Run)
-	h.run.background("look back", h.back.run)
-	h.run.background("decide", func(ctx context.Context) error { return h.decide(ctx, found) })
-	h.run.background("ingest", h.ingest.Run)
+	h.share()
 	h.run.background("receiver", h.receiver.Run) // Last, so that it stops first.
 	return nil
 }
 
-// path makes one path of observations, from where its reader was done.
-func (h *hub) path(ctx context.Context, reader string, partition int) (*ingest.Ingest, error) {
+// path makes one path of observations, from where its reader was done. The
+// reader judges unless it feeds one of several stores.
+func (h *hub) path(ctx context.Context, reader string, partition int, store eventstore.Store, mine func() bool) (*ingest.Ingest, error) {
 	r, err := h.line.Read(ctx, reader, partition)
 	if err != nil {
 		return nil, err
 	}
-	names := pdns.New(h.db, h.line.Epoch()+"."+strconv.Itoa(partition))
-	mark, err := names.Mark(ctx)
-	if err != nil {
-		r.Stop()
-		return nil, err
+	d := ingest.Deps{Reader: r, Check: h.check, Tenant: h.tenant, Store: store, Mine: mine, Log: h.log}
+	if reader == bus.ReaderHub || reader == bus.ReaderJudge {
+		names := pdns.New(h.db, h.line.Epoch()+"."+strconv.Itoa(partition))
+		mark, err := names.Mark(ctx)
+		if err != nil {
+			r.Stop()
+			return nil, err
+		}
+		d.Quarantine = h.quarantineBatch // What a store alone refuses was judged, and is in its log.
+		d.Judging = &ingest.Judging{Judge: h.findings.Judge, Pass: h.pass, Observe: names.Observe, Commit: names.Commit, Full: names.Full, Mark: mark}
 	}
-	judging := &ingest.Judging{Judge: h.findings.Judge, Pass: h.pass, Observe: names.Observe, Commit: names.Commit, Full: names.Full, Mark: mark}
-	return ingest.New(ingest.Deps{Reader: r, Check: h.check, Tenant: h.tenant, Quarantine: h.quarantineBatch, Store: h.events, Judging: judging, Log: h.log}), nil
+	return ingest.New(d), nil
 }
 
 // pass hands a finding to those who decide.

@@ -26,6 +26,7 @@ import (
 	"noroshi/config"
 	"noroshi/content"
 	"noroshi/eventstore"
+	"noroshi/eventstore/replicas"
 	"noroshi/eventstore/victorialogs"
 	"noroshi/fault"
 	"noroshi/finding"
@@ -55,15 +56,20 @@ type hub struct {
 	admitting  atomic.Pointer[identity.Nodes] // nil until the bus may admit
 	people     *identity.People
 	admin      access.Principal
-	server     *bus.Server
+	here       string // this start of this hub, among several
+	server     carrier
 	line       *bus.Hub
 	roll       *rollcall.Roll
-	events     eventstore.Store
+	own        eventstore.Store // built in; nil when the stores are of other machines
+	fed        []*fed
+	replicas   *replicas.Reader
+	events     eventstore.Reader
 	quarantine *quarantine.Store
 	pdns       *pdns.Store
 	match      *match.Set
 	findings   *analyse.Analyser
 	receiver   *bus.Receiver
+	work       *bus.Work // nil when this hub is alone
 	ingest     *ingest.Ingest
 	intel      *intel.Intel
 	back       *lookBack
@@ -79,7 +85,7 @@ type hub struct {
 // wireHub builds the hub in one straight line: what is made first is stopped
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
-	h := &hub{cfg: cfg, log: log, roll: rollcall.New(time.Now), match: match.New(), run: newRunner()}
+	h := &hub{cfg: cfg, log: log, here: instance(cfg.Hub.Name), roll: rollcall.New(time.Now), match: match.New(), run: newRunner()}
 	for _, step := range []func(context.Context) error{h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
@@ -101,7 +107,13 @@ func (h *hub) records(ctx context.Context) (err error) {
 	if h.orgs, err = identity.OpenOrganisations(ctx, h.deps); err != nil {
 		return err
 	}
-	return seed(ctx, h.orgs, h.cfg.Hub.Organisations, h.log)
+	for try := 0; ; try++ {
+		err := seed(ctx, h.orgs, h.cfg.Hub.Organisations, h.log)
+		if err == nil || !h.cfg.Hub.Several() || try == 5 {
+			return err
+		}
+		wait(ctx, 200*time.Millisecond) // Another hub starts with the same list at the same moment.
+	}
 }
 
 // identities opens the authority and the people.
@@ -136,16 +148,11 @@ func (h *hub) transport(ctx context.Context) error {
 	}
 	h.run.cleanup("enrolment port", func() error { return ignoreClosed(l.Close()) })
 	h.enrolAddr = h.advertised(l.Addr().String())
-	nodeTLS, err := h.ca.NodeTLS(h.hosts())
-	if err != nil {
-		return err
-	}
-	if h.server, err = bus.NewServer(bus.ServerConfig{Dir: h.dir("bus"), Listen: h.cfg.Hub.Bus, TLS: nodeTLS, MaxBytes: int64(h.cfg.Hub.BusMiB) << 20},
-		bus.ServerDeps{Admit: h.admit, Feeds: push.FeedsFor, Log: h.log}); err != nil {
+	if h.server, err = h.carrier(ctx); err != nil {
 		return err
 	}
 	h.run.cleanup("bus", func() error { h.server.Close(); return nil })
-	if h.line, err = h.server.Hub(ctx, bus.Single(int64(h.cfg.Hub.BusMiB)<<20)); err != nil {
+	if h.line, err = h.server.Hub(ctx, layout(h.cfg.Hub)); err != nil {
 		return err
 	}
 	h.run.cleanup("line", func() error { h.line.Close(); return nil })
@@ -236,13 +243,16 @@ func (h *hub) edges() []push.Edge {
 	return out
 }
 
-func (h *hub) store(context.Context) error {
+func (h *hub) store(ctx context.Context) error {
 	h.pdns = pdns.New(h.db, "")
+	if len(h.cfg.Hub.Stores) > 0 {
+		return h.remote(ctx)
+	}
 	s, err := victorialogs.Open(victorialogs.Config{Dir: h.dir("events"), MemoryMiB: h.cfg.Hub.EventsMiB, Retention: time.Duration(h.cfg.Hub.RetentionDays) * 24 * time.Hour}, h.log)
 	if err != nil {
 		return err
 	}
-	h.events = s
+	h.own, h.events = s, s
 	h.run.cleanup("events", s.Close)
 	return nil
 }
@@ -307,12 +317,12 @@ func (h *hub) intelligence(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.intel = intel.New(intel.Deps{DB: h.db, Gate: g, Outbox: h.push, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log}, policies)
+	h.intel = intel.New(intel.Deps{DB: h.db, Gate: g, Outbox: outbox{h.push, h.line}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log}, policies)
 	if err := h.intel.EachActive(ctx, h.match.Put); err != nil {
 		return err
 	}
 	h.back = &lookBack{db: h.db, intel: h.intel, findings: h.findings, hunter: hunt.New(h.events), scope: func() access.Scope { return access.Hub(h.orgs.Current(), "hunt") },
-		matched: h.match.Has, settled: func(ctx context.Context) error { return h.ingest.Settled(ctx) }, log: h.log, wake: make(chan struct{}, 1)}
+		matched: h.match.Has, settled: h.settled, log: h.log, wake: make(chan struct{}, 1)}
 	h.intel.OnChange = func(ind indicator.Indicator) {
 		// The matcher has it before the look back waits for what is on its way:
 		// no event falls between.
@@ -321,7 +331,7 @@ func (h *hub) intelligence(ctx context.Context) error {
 		if ind.State != indicator.Active {
 			return
 		}
-		h.back.look()
+		h.line.Kick("hunt")
 	}
 	return nil
 }

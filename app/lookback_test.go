@@ -155,8 +155,8 @@ func TestEachIndicatorIsHuntedWhateverEnds(t *testing.T) {
 		if got := fmt.Sprint(r.counted(t, evil.ID)); got != want {
 			t.Errorf("%s was seen %s after a second look, not %s", evil.Observable.Value, got, want)
 		}
-		if got, err := r.intel.Get(t.Context(), r.scope(), evil.ID); err != nil || got.Sightings != 6 {
-			t.Errorf("its record counts %d sightings, %v", got.Sightings, err)
+		if got, err := r.findings.Seen(t.Context(), r.scope(), []ident.ID{evil.ID}); err != nil || got[evil.ID] != 6 {
+			t.Errorf("it was seen %d times, %v", got[evil.ID], err)
 		}
 	})
 }

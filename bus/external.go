@@ -24,6 +24,7 @@ import (
 // server's side of it.
 type ExternalConfig struct {
 	URLs           []string    // tls://host:port
+	Nodes          string      // host:port for nodes; the first of the servers when empty
 	TLS            *tls.Config // with the hub's own certificate
 	HubPassword    string      // of the user hub, whose account holds the streams
 	SystemPassword string      // of the user sys, of the system account
@@ -199,6 +200,14 @@ func (e *External) Disconnect(node ident.ID) {
 		}
 		_ = e.conns.Delete(ctx, key) // A second kick would do no harm.
 	}
+}
+
+// Addr is where nodes connect.
+func (e *External) Addr() string {
+	if e.cfg.Nodes != "" {
+		return e.cfg.Nodes
+	}
+	return strings.TrimPrefix(e.cfg.URLs[0], "tls://")
 }
 
 // Close drops the lines.

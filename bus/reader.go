@@ -51,8 +51,11 @@ func (h *Hub) Read(ctx context.Context, reader string, partition int) (*Reader, 
 // Start is the sequence after which the reading began.
 func (r *Reader) Start() uint64 { return r.mark }
 
-// Name says who reads what, for people.
-func (r *Reader) Name() string { return r.name + "." + strconv.Itoa(r.part) }
+// Name says who reads what.
+func (r *Reader) Name() string { return TaskName(r.name, r.part) }
+
+// TaskName names the reading of a partition by a reader.
+func TaskName(reader string, partition int) string { return reader + "." + strconv.Itoa(partition) }
 
 // Next waits for a bundle until ctx ends.
 func (r *Reader) Next(ctx context.Context) (*Message, error) {

@@ -195,11 +195,18 @@ func (h *Hub) setMark(ctx context.Context, reader string, partition int, seq uin
 	return fault.Wrap("bus.mark", err)
 }
 
-// Tail is the newest sequence of the stream.
-func (h *Hub) Tail(ctx context.Context) (uint64, error) {
-	i, err := h.bundles.Info(ctx)
-	if err != nil {
-		return 0, fault.As(fault.Unavailable, "bus.tail", err, "the bus does not answer")
+// Tails are the newest sequences of the partitions; 0 where nothing waits.
+func (h *Hub) Tails(ctx context.Context) ([]uint64, error) {
+	out := make([]uint64, h.layout.Partitions)
+	for part := range out {
+		m, err := h.bundles.GetLastMsgForSubject(ctx, bundleSubject(part))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fault.As(fault.Unavailable, "bus.tails", err, "the bus does not answer")
+		}
+		out[part] = m.Sequence
 	}
-	return i.State.LastSeq, nil
+	return out, nil
 }

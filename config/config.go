@@ -48,6 +48,11 @@ type Hub struct {
 	NoUpgradeCopy bool           `yaml:"migrate_without_backup" doc:"change the ledger's schema without a copy first; for databases that are backed up otherwise"`
 	UpgradeCopies int            `yaml:"upgrade_backups" doc:"how many copies made before a change of the schema are kept, in data_dir/backups"`
 	BusMiB        int            `yaml:"bus_max_mib" doc:"batches that may wait on disk to become durable, in MiB"`
+	Name          string         `yaml:"name" doc:"of this hub among several, one for ever: a-z, 0-9, hyphen"`
+	Cluster       Cluster        `yaml:"cluster" doc:"the buses of several hubs as one"`
+	NATS          NATS           `yaml:"nats" doc:"an external bus"`
+	Stores        []Store        `yaml:"stores" doc:"VictoriaLogs over HTTP instead of the built-in event store; each is fed with everything"`
+	Partitions    int            `yaml:"partitions" doc:"in how many parts several hubs share the judging; the same in all of them"`
 	Rules         []string       `yaml:"rules" doc:"folders of Sigma rules beside the project's own"`
 	Policies      []string       `yaml:"policies" doc:"folders of decision policies beside the project's own"`
 	WarningLists  []string       `yaml:"warning_lists" doc:"folders of warning lists in MISP's format"`
@@ -116,7 +121,7 @@ type Log struct {
 // four member organisations, so that the line has somewhere to go.
 func Default() Config {
 	return Config{DataDir: defaultDir(),
-		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", NodeCert: "2160h", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024, UpgradeCopies: 5,
+		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", NodeCert: "2160h", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024, UpgradeCopies: 5, Partitions: 8,
 			Organisations: []Organisation{
 				{Slug: "centre", Name: "Coordination Centre", NameJA: "統括センター", Kana: "とうかつせんたー", Sector: "centre"},
 				{Slug: "ministry", Name: "Ministry", NameJA: "省庁", Kana: "しょうちょう", Sector: "government", Parent: "centre", Nodes: []string{"sensor", "resolver"}},
@@ -310,7 +315,7 @@ func set(v reflect.Value, s string) error {
 		return err
 	case reflect.Slice:
 		if v.Type().Elem().Kind() != reflect.String {
-			return errors.New("organisations are set in the file")
+			return errors.New("lists of sections are set in the file")
 		}
 		v.Set(reflect.ValueOf(strings.Split(s, ",")))
 	}
@@ -332,6 +337,9 @@ func (c Config) check() error {
 	}
 	if life := c.Hub.NodeLife(); life < minNodeLife || life > maxNodeLife {
 		return bad("hub.node_certificate_life", "%q is not a time between %s and %s, such as 2160h for 90 days", c.Hub.NodeCert, minNodeLife, maxNodeLife)
+	}
+	if err := c.Hub.checkSeveral(); err != nil {
+		return err
 	}
 	seen := map[string]bool{}
 	roots := 0
@@ -368,9 +376,11 @@ func loopback(host string) bool {
 
 // Dump writes the whole configuration as YAML, secrets masked.
 func (c Config) Dump() ([]byte, error) {
-	if c.Hub.Ledger != "" {
-		c.Hub.Ledger = "••••"
-	}
+	walk("", reflect.ValueOf(&c).Elem(), func(_ string, f reflect.StructField, v reflect.Value) {
+		if f.Tag.Get("secret") != "" && v.Kind() == reflect.String && v.String() != "" {
+			v.SetString("••••")
+		}
+	})
 	b, err := yaml.Marshal(c)
 	return b, fault.Wrap("config.dump", err)
 }

@@ -33,10 +33,10 @@ const (
 const forever = 20 * 365 * 24 * time.Hour
 
 // Hunter looks back in a store.
-type Hunter struct{ store eventstore.Store }
+type Hunter struct{ store eventstore.Reader }
 
 // New makes a hunter.
-func New(store eventstore.Store) *Hunter { return &Hunter{store} }
+func New(store eventstore.Reader) *Hunter { return &Hunter{store} }
 
 // Hunt returns the past sightings of each indicator, one per organisation and
 // node, the earliest first. The indicators have different IDs; one without a
@@ -57,9 +57,6 @@ func (h *Hunter) Hunt(ctx context.Context, s access.Scope, all ...indicator.Indi
 	}
 	if len(all) == 0 || len(s.Tenants()) == 0 {
 		return nil, nil
-	}
-	if err := h.store.Flush(ctx); err != nil {
-		return nil, fault.Wrap("hunt.flush", err)
 	}
 	if err := l.all(ctx); err != nil && !errors.Is(err, errEnough) {
 		return nil, fault.Wrap("hunt.sweep", err)

@@ -2,6 +2,7 @@ package hunt_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -103,7 +104,7 @@ func launch(cmd, hash, parent string) *event.Event {
 
 func store(t testing.TB, s eventstore.Store, l *line) {
 	t.Helper()
-	if err := s.Append(t.Context(), l.rows); err != nil {
+	if err := errors.Join(s.Append(t.Context(), l.rows), s.Flush(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 // look is one hunt under way.
 type look struct {
-	store       eventstore.Store
+	store       eventstore.Reader
 	scope       access.Scope
 	observables []observable.Observable
 	matcher     *match.Set
