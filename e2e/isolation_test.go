@@ -64,7 +64,7 @@ func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
 			crowded := newWorld(t, began, tree, func(member) bool { return true }, all, above)
 			alone := newWorld(t, began, tree, func(m member) bool { return own(m) || above(m) }, own, above)
 			foreign := crowded.foreign(tree, own, above)
-			for role, queries := range map[string][]string{access.Administrator: storetest.Hostile("00000000"), access.Analyst: nil, access.Viewer: nil} {
+			for role, queries := range map[string][]string{access.Administrator: storetest.Hostile("00000000"), access.Viewer: nil} {
 				compare(t, crowded, alone, at+" "+role, foreign, queries)
 				kept(t, crowded, alone, at+" "+role, foreign)
 			}
