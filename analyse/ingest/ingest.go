@@ -48,7 +48,7 @@ type Deps struct {
 	Judging *Judging
 	// Mine tells that no other hub has taken the path over; nil when there is none.
 	Mine func() bool
-	Log     *slog.Logger
+	Log  *slog.Logger
 }
 
 // Judging is what looks at events beside the store.
@@ -72,10 +72,11 @@ type Stats struct {
 
 // Ingest is the path.
 type Ingest struct {
-	d    Deps
-	jobs chan job
-	seen map[ident.ID]uint64 // node → highest sequence stored since the start
-	pdns map[ident.ID]uint64 // node → highest sequence that passive DNS has seen
+	d     Deps
+	jobs  chan job
+	seen  map[ident.ID]uint64 // node → highest sequence stored since the start
+	pdns  map[ident.ID]uint64 // node → highest sequence that passive DNS has seen
+	asked bool                // the store was made to show everything since the start
 
 	mu       sync.Mutex
 	pending  uint64        // the newest bundle that is stored and judged, and not done with
@@ -149,6 +150,7 @@ type job struct {
 	parts   []part
 	refused []Refused
 	found   int
+	tried   bool // it was tried to be stored before
 }
 
 // part is one batch of it.
@@ -256,7 +258,7 @@ func (in *Ingest) judge(ctx context.Context, j *job) error {
 // keepAll stores what was judged, in order, until there is no more.
 func (in *Ingest) keepAll(ctx context.Context) {
 	for j := range in.jobs {
-		if !in.again(ctx, j.m, func() error { return in.keep(ctx, j) }) {
+		if !in.again(ctx, j.m, func() error { defer func() { j.tried = true }(); return in.keep(ctx, j) }) {
 			return
 		}
 		in.mu.Lock()
@@ -297,14 +299,16 @@ func (in *Ingest) store(ctx context.Context, j job) (stored int, bad []Refused, 
 	if in.d.Store == nil {
 		return 0, nil, nil
 	}
+	have, err := in.known(ctx, j)
+	if err != nil {
+		return 0, nil, err
+	}
 	var rows []eventstore.Row
 	for _, p := range j.parts {
-		fresh, err := in.missing(ctx, p, j.m.Again)
-		if err != nil {
-			return 0, nil, err
-		}
-		for _, e := range fresh {
-			rows = append(rows, eventstore.Row{Tenant: p.tenant, Event: e})
+		for _, e := range p.events {
+			if !have[p.tenant][e.Metadata.UID] {
+				rows = append(rows, eventstore.Row{Tenant: p.tenant, Event: e})
+			}
 		}
 	}
 	if in.d.Mine != nil && !in.d.Mine() {
@@ -349,40 +353,6 @@ func refusedRows(rows []eventstore.Row, bad eventstore.RefusedRows) []Refused {
 		out[i] = Refused{From: bus.Node{Org: e.Metadata.Tenant, ID: e.Metadata.Reporter.UID}, Place: "event " + e.Metadata.UID, Reason: fault.PublicOf(x.Err), Sample: sample[:min(len(sample), maxSample)]}
 	}
 	return out
-}
-
-// missing returns the events of a batch that the store does not have. It is
-// asked only when there is a reason: the bundle was there before this start, or
-// the node's sequence does not go on from what was stored since.
-func (in *Ingest) missing(ctx context.Context, p part, again bool) ([]*event.Event, error) {
-	events := p.events
-	if len(events) == 0 {
-		return nil, nil
-	}
-	high, started := in.seen[p.from.ID]
-	if !again && started && events[0].Metadata.Sequence > high {
-		return events, nil
-	}
-	uids := make([]string, len(events))
-	from, to := events[0].Time, events[0].Time
-	for i, e := range events {
-		uids[i] = e.Metadata.UID
-		from, to = min(from, e.Time), max(to, e.Time)
-	}
-	if err := in.d.Store.Flush(ctx); err != nil {
-		return nil, fault.Wrap("ingest.flush", err)
-	}
-	have, err := in.d.Store.Known(ctx, p.tenant, uids, time.UnixMilli(from), time.UnixMilli(to+1))
-	if err != nil {
-		return nil, fault.Wrap("ingest.known", err)
-	}
-	var fresh []*event.Event
-	for _, e := range events {
-		if !have[e.Metadata.UID] {
-			fresh = append(fresh, e)
-		}
-	}
-	return fresh, nil
 }
 
 // observe shows the events to passive DNS, once: the lock keeps a commit from

@@ -264,3 +264,35 @@ func TestJudgingDoesNotWaitForTheStoreAndTheLookBackDoes(t *testing.T) {
 		t.Errorf("after it settled %d of 10 events are found: %v", len(rows), err)
 	}
 }
+
+// TestANodeThatRepeatsItselfWithAnotherTimeIsShownOnce sends an event again as if
+// it were from another day.
+func TestANodeThatRepeatsItselfWithAnotherTimeIsShownOnce(t *testing.T) {
+	h, c := line(t)
+	store, err := victorialogs.Open(victorialogs.Config{Dir: t.TempDir(), Retention: 24 * time.Hour * 3}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	w := &watch{}
+	stop := run(ingest.New(w.deps(t, h, store)))
+	for i, at := range []time.Time{began, began.Add(-26 * time.Hour), began} {
+		b, err := event.AppendJSON(nil, storetest.Event("org_a", 1, at, "x.test"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		frame, err := bus.EncodeBatch([][]byte{b})
+		if err == nil {
+			err = c.Publish(t.Context(), string(rune('a'+i)), frame)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.until(t, "all three are judged", func() bool { return w.judged == 3 })
+	stop()
+	rows, err := store.Search(t.Context(), access.Hub(org.NewTree([]org.Organisation{{ID: "org_a", Tenant: 1}}), "t"), eventstore.Query{})
+	if err != nil || len(rows) != 1 {
+		t.Errorf("one event is shown %d times, %v", len(rows), err)
+	}
+}
