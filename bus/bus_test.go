@@ -71,10 +71,12 @@ var nodes = map[string]bus.Node{
 	"b1": {Org: "org_b", ID: "nod_b1", Name: "b1"},
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigIn(t, t.TempDir()) }
+
+func newRigIn(t *testing.T, dir string) *rig {
 	r := &rig{pki: newPKI(t), cut: map[string]bool{}}
 	var err error
-	r.server, err = bus.NewServer(bus.ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", MaxBytes: 64 << 20,
+	r.server, err = bus.NewServer(bus.ServerConfig{Dir: dir, Listen: "127.0.0.1:0", MaxBytes: 64 << 20,
 		TLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{r.issue("hub")}, ClientCAs: r.pool, ClientAuth: tls.RequireAndVerifyClientCert}},
 		bus.ServerDeps{Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Admit: func(c *x509.Certificate) (bus.Node, time.Time, error) {

@@ -77,3 +77,11 @@ func (b *Ballast) Drop() {
 		b.t.Fatal(err)
 	}
 }
+
+// Grow gives the filesystem of Small another size.
+func Grow(t testing.TB, dir string, mib int) {
+	t.Helper()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size="+strconv.Itoa(mib)+"m"); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,75 @@
+package bus_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"testing"
+	"time"
+
+	"noroshi/disk/disktest"
+)
+
+// TestFullDiskRefusesBatchesAndLosesNone says what the engine does when the
+// brake was not enough: batches get no answer, nor can any be acknowledged away,
+// for that writes too, and room alone does not heal it. After a restart everything
+// that it had acknowledged is there, and it takes batches again.
+func TestFullDiskRefusesBatchesAndLosesNone(t *testing.T) {
+	dir := disktest.Small(t, 24)
+	r := newRigIn(t, dir)
+	a := r.dial(t, "a1")
+	body := make([]byte, 64<<10)
+	if _, err := rand.Read(body); err != nil {
+		t.Fatal(err)
+	}
+	var want [][]byte
+	publish := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		b := append([]byte(fmt.Sprintf("%08d", len(want))), body...)
+		err := a.Publish(ctx, fmt.Sprint(len(want)), b)
+		if err == nil {
+			want = append(want, b)
+		}
+		return err
+	}
+	var err error
+	for err == nil && len(want) < 1000 {
+		err = publish()
+	}
+	if err == nil {
+		t.Fatal("a full disk took everything")
+	}
+	t.Logf("full after %d batches: %v", len(want), err)
+	disktest.Grow(t, dir, 64)
+	t.Logf("with room, before the restart: %v", publish())
+	r.hub.Close()
+	r.server.Close()
+	r = newRigIn(t, dir)
+	a = r.dial(t, "a1")
+	pull, err := r.hub.Observations(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pull.Stop()
+	for i, b := range want {
+		m, err := pull.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(m.Data, b) {
+			t.Fatalf("batch %d is another one", i)
+		}
+		if i == len(want)-1 {
+			if err := m.Ack(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for i := range 10 {
+		if err := publish(); err != nil {
+			t.Fatalf("batch %d after there was room: %v", i, err)
+		}
+	}
+}
