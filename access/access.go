@@ -38,13 +38,14 @@ const (
 	ViewOrganisations   Action = "ViewOrganisations"
 	ManageOrganisations Action = "ManageOrganisations"
 	ViewQuarantine      Action = "ViewQuarantine"
+	ViewStatus          Action = "ViewStatus"
 )
 
 // group puts each action into its group of the policies. An action without a
 // group is permitted to administrators only.
 var group = map[Action]string{
 	ViewBeacon: "view", ViewFindings: "view", ViewIndicators: "view", SearchEvents: "view", ViewNodes: "view",
-	ViewOrganisations: "view", TriageFindings: "decide", DecideIndicators: "decide", RevokeIndicators: "decide",
+	ViewOrganisations: "view", ViewStatus: "view", TriageFindings: "decide", DecideIndicators: "decide", RevokeIndicators: "decide",
 	EnrolNodes: "operate", CutNodes: "operate", ViewQuarantine: "operate",
 }
 

@@ -38,6 +38,7 @@ func (h *hub) flow(ctx context.Context) error {
 		Pass: func(ctx context.Context, f finding.Finding) error {
 			return h.line.PublishStage(ctx, "finding", string(f.ID)+"."+strconv.Itoa(len(f.Observables))+"."+strconv.FormatInt(f.Count, 10), f)
 		}})
+	h.run.background("disk", h.brake.Run)
 	h.run.background("forget", h.forget)
 	h.run.background("push", h.push.Run)
 	h.run.background("expiry", h.intel.Run)
@@ -83,6 +84,7 @@ func (h *hub) check(from bus.Node, frame []byte) ([]*event.Event, []ingest.Refus
 func (h *hub) quarantineBatch(ctx context.Context, list []ingest.Refused) error {
 	entries := make([]quarantine.Quarantined, len(list))
 	for i, r := range list {
+		h.seen.refusedAt(r.Place)
 		entries[i] = quarantine.Quarantined{Org: r.From.Org, Node: r.From.ID, Place: r.Place, Reason: r.Reason, Sample: string(r.Sample)}
 	}
 	return h.quarantine.Put(ctx, entries)
@@ -91,6 +93,9 @@ func (h *hub) quarantineBatch(ctx context.Context, list []ingest.Refused) error 
 // putAside quarantines what came beside the stream of events.
 func (h *hub) putAside(ctx context.Context, list []quarantine.Quarantined) {
 	h.log.Warn("input was put into quarantine", "role", "hub", "org", list[0].Org, "node", list[0].Node, "place", list[0].Place, "why", list[0].Reason)
+	for _, x := range list {
+		h.seen.refusedAt(x.Place)
+	}
 	if err := h.quarantine.Put(ctx, list); err != nil {
 		h.log.Error("the quarantine cannot be written", "role", "hub", "err", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"noroshi/bus"
 	"noroshi/config"
 	"noroshi/content"
+	"noroshi/disk"
 	"noroshi/eventstore"
 	"noroshi/eventstore/victorialogs"
 	"noroshi/fault"
@@ -38,6 +39,7 @@ import (
 	"noroshi/sense/intake"
 	"noroshi/sense/rollcall"
 	"noroshi/share/push"
+	"noroshi/status"
 )
 
 // hub is the hub's parts, in the order in which data flows.
@@ -67,16 +69,21 @@ type hub struct {
 	intel      *intel.Intel
 	push       *push.Push
 	api        *api.API
+	brake      *disk.Brake
+	seen       *observed
+	gauge      gauge
+	board      *status.Board
+	started    time.Time
 
-	enrolAddr, consoleAddr string
-	run                    runner
+	enrolAddr, consoleAddr, metricsAddr string
+	run                                 runner
 }
 
 // wireHub builds the hub in one straight line: what is made first is stopped
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
-	h := &hub{cfg: cfg, log: log, roll: rollcall.New(time.Now), match: match.New(), hunts: make(chan indicator.Indicator, 1024), run: newRunner()}
-	for _, step := range []func(context.Context) error{h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow} {
+	h := &hub{cfg: cfg, log: log, started: time.Now(), roll: rollcall.New(time.Now), match: match.New(), hunts: make(chan indicator.Indicator, 1024), run: newRunner(), seen: newObserved(), board: status.NewBoard()}
+	for _, step := range []func(context.Context) error{h.space, h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow, h.telemetry} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
 		}
@@ -95,6 +102,7 @@ func (h *hub) records(ctx context.Context) (err error) {
 	if h.db, err = ledger.Open(ctx, url); err != nil {
 		return err
 	}
+	h.db.OnWrite = h.seen.onWrite
 	h.run.cleanup("ledger", h.db.Close)
 	h.deps = identity.Deps{DB: h.db, Now: time.Now, Ident: ident.System()}
 	h.quarantine = quarantine.New(h.db, time.Now, h.deps.Ident)
@@ -161,6 +169,7 @@ func (h *hub) transport(ctx context.Context) error {
 	h.admitting.Store(nodes)
 	h.nodes = nodes
 	h.push = push.New(push.Deps{DB: h.db, Wire: h.line, Key: h.ca.FeedKey(), Tree: h.orgs.Current, Edges: h.edges, Now: time.Now, Log: h.log})
+	h.push.OnHop = h.seen.onHop
 	h.push.OnAck = func(nodes []ident.ID) { h.announce("signal", nodes[0], nil) }
 	return errors.Join(h.enrolment(l), h.listen(ctx))
 }
@@ -217,6 +226,9 @@ func (h *hub) admit(cert *x509.Certificate) (bus.Node, time.Time, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	n, err := nodes.Admit(ctx, cert)
+	if err != nil {
+		h.seen.refused.Add(1)
+	}
 	return bus.Node{Org: n.Org, ID: n.ID, Name: n.Name}, n.NotAfter, err
 }
 
@@ -241,7 +253,7 @@ func (h *hub) store(context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.events = s
+	h.events = timedStore{s, h.seen}
 	h.run.cleanup("events", s.Close)
 	return nil
 }
@@ -326,6 +338,7 @@ func (h *hub) intelligence(ctx context.Context) error {
 		select {
 		case h.hunts <- ind:
 		default:
+			h.seen.huntsSkipped.Add(1)
 			h.log.Warn("the look back is behind; this indicator is not hunted", "role", "hub", "indicator", ind.ID)
 		}
 	}

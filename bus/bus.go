@@ -25,8 +25,9 @@ import (
 // Limits of the bus. MaxPayload is what one message may hold.
 const (
 	MaxPayload      = 1 << 20
-	MaxBatchBytes   = 256 << 10 // compressed
-	maxPending      = 8 << 20   // a slow reader is cut off beyond it, and catches up by sync
+	MaxBatchBytes   = 256 << 10            // compressed
+	maxBatchMessage = MaxBatchBytes + 4096 // with its headers
+	maxPending      = 8 << 20              // a slow reader is cut off beyond it, and catches up by sync
 	obsStream       = "OBS"
 	stageStream     = "STAGE"
 	inboxPrefix     = "_INBOX_"

@@ -37,7 +37,7 @@ func (s *Server) Hub(ctx context.Context) (*Hub, error) {
 	// A message goes when it was acknowledged, and a publisher is told to wait
 	// when the disk's share is used up: nothing is discarded.
 	for _, c := range []jetstream.StreamConfig{
-		{Name: obsStream, Subjects: []string{"obs.*.*"}, MaxBytes: s.cfg.MaxBytes, MaxMsgSize: MaxBatchBytes + 4096},
+		{Name: obsStream, Subjects: []string{"obs.*.*"}, MaxBytes: s.cfg.MaxBytes, MaxMsgSize: maxBatchMessage},
 		{Name: stageStream, Subjects: []string{"stage.*"}, MaxBytes: 256 << 20},
 	} {
 		c.Retention, c.Discard, c.Storage, c.Duplicates = jetstream.LimitsPolicy, jetstream.DiscardNew, jetstream.FileStorage, 10*time.Minute
@@ -213,14 +213,4 @@ func (h *Hub) Watch(ctx context.Context, fn func(topic string, data []byte)) err
 		return fault.Wrap("bus.watch", err)
 	}
 	return nil
-}
-
-// Backlog tells how many batches wait at the hub to become durable.
-func (h *Hub) Backlog(ctx context.Context) (messages, bytes uint64, err error) {
-	s, err := h.js.Stream(ctx, obsStream)
-	if err != nil {
-		return 0, 0, fault.Wrap("bus.backlog", err)
-	}
-	st := s.CachedInfo().State
-	return st.Msgs, st.Bytes, nil
 }

@@ -35,6 +35,7 @@ func commands() []command {
 		{"sensor", "--join TOKEN", "start the sensor of this machine", sensor},
 		{"resolver", "--join TOKEN", "start a protective resolver", resolver},
 		{"drill", "", "rehearse the signal from attack to protection and time its hops", runDrill},
+		{"status", "", "say how far each hop of the line is behind, and why; exits with 0 fine, 1 slow, 2 stuck", showStatus},
 		{"doctor", "", "say what this machine can and cannot do", doctor},
 		{"config", "check | dump | explain [KEY]", "read, show or explain the configuration", configure},
 		{"version", "", "print the version", printVersion},
@@ -55,6 +56,10 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer)
 		err := c.run(ctx, env, args[1:])
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
+		}
+		var code exitCode
+		if errors.As(err, &code) {
+			return int(code)
 		}
 		if err != nil {
 			fmt.Fprintf(errw, "noroshi %s: %s\n", c.name, fault.PublicOf(err))

@@ -87,7 +87,9 @@ func New(cfg Config, now func() time.Time) *Brake {
 func (b *Brake) Run(ctx context.Context) error {
 	tick := time.NewTicker(b.cfg.Every)
 	defer tick.Stop()
-	b.OnChange(b.State()) // What the first look saw, nobody could have heard yet.
+	if s := b.State(); s.Level > Ample {
+		b.OnChange(s) // What the first look saw, nobody could have heard yet.
+	}
 	for {
 		select {
 		case <-ctx.Done():

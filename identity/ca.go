@@ -111,6 +111,9 @@ func (ca *CA) PEM() []byte { return join.CertPEM(ca.cert.Raw) }
 // tokens carry.
 func (ca *CA) Fingerprint() string { return join.SPKI(ca.cert) }
 
+// NotAfter is when the authority's certificate ends.
+func (ca *CA) NotAfter() time.Time { return ca.cert.NotAfter }
+
 // FeedKey signs the frames of feeds.
 func (ca *CA) FeedKey() ed25519.PrivateKey { return ca.feed }
 

@@ -65,8 +65,9 @@ type Ingest struct {
 	seen map[ident.ID]uint64 // node → highest sequence appended since the start
 
 	mu       sync.Mutex
-	pending  *bus.Message  // the newest batch that is appended and judged
-	observed uint64        // the newest batch that passive DNS has seen
+	pending  *bus.Message // the newest batch that is appended and judged
+	observed uint64       // the newest batch that passive DNS has seen
+	marks    Marks
 	taken    uint64        // batches whose judgement began
 	kept     uint64        // and those that are stored
 	moved    chan struct{} // closed when kept grows
@@ -135,6 +136,7 @@ func (in *Ingest) take(ctx context.Context) error {
 		if !in.again(ctx, m, func() (err error) { j, err = in.judge(ctx, m); return err }) {
 			return nil
 		}
+		in.mark(func(at *Marks) { at.Judged = m.Seq })
 		select {
 		case in.jobs <- j:
 		case <-ctx.Done():
@@ -195,7 +197,7 @@ func (in *Ingest) keepAll(ctx context.Context) {
 			return
 		}
 		in.mu.Lock()
-		in.pending = j.m
+		in.pending, in.marks.Stored = j.m, j.m.Seq
 		in.kept++
 		close(in.moved)
 		in.moved = make(chan struct{})
@@ -368,7 +370,9 @@ func (in *Ingest) round(ctx context.Context) error {
 	if err == nil {
 		err = m.Ack(ctx)
 	}
-	if err != nil {
+	if err == nil {
+		in.mark(func(at *Marks) { at.Durable = m.Seq })
+	} else {
 		in.mu.Lock()
 		if in.pending == nil {
 			in.pending = m // The next round takes it along.

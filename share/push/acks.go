@@ -75,6 +75,9 @@ func (p *Push) loopAcks(ctx context.Context) {
 		nodes := map[ident.ID]bool{}
 		var list []ident.ID
 		for _, a := range batch {
+			if took, first := p.timing.ack(a); first {
+				p.OnHop(HopAcknowledge, took)
+			}
 			if !nodes[a.node] {
 				nodes[a.node] = true
 				list = append(list, a.node)

@@ -56,6 +56,9 @@ type Push struct {
 	kick chan struct{}
 	// OnAck is called after acknowledgements became durable.
 	OnAck func(nodes []ident.ID)
+	// OnHop hears how long a change took over one hop of sharing.
+	OnHop  func(hop string, took time.Duration)
+	timing *timing
 
 	mu        sync.Mutex
 	published map[string]uint64 // feed → last sequence pushed
@@ -64,7 +67,7 @@ type Push struct {
 
 // New makes the stage; Run pushes.
 func New(d Deps) *Push {
-	return &Push{d: d, kick: make(chan struct{}, 1), OnAck: func([]ident.ID) {}, published: map[string]uint64{}}
+	return &Push{d: d, kick: make(chan struct{}, 1), OnAck: func([]ident.ID) {}, OnHop: func(string, time.Duration) {}, timing: newTiming(), published: map[string]uint64{}}
 }
 
 const everyone = "all"
@@ -106,6 +109,7 @@ func (p *Push) Enqueue(ctx context.Context, tx *ledger.Tx, ind indicator.Indicat
 	if wire.Action.Enforces() && !ind.PAP.MayBlock() {
 		wire.Action = indicator.Observe
 	}
+	p.timing.decide(ind.ID, p.d.Now())
 	body := string(set.Member(wire))
 	old, err := members(ctx, tx, ind.ID)
 	if err != nil {
@@ -282,6 +286,9 @@ func (p *Push) flush(ctx context.Context, beat bool) error {
 			}
 			p.markDurable(ctx, feed, p.published[feed], f.Seq, f.At)
 			p.published[feed] = f.Seq
+			for _, took := range p.timing.push(f) {
+				p.OnHop(HopPush, took)
+			}
 			beat = true // The last frame tells the head; others get theirs now.
 		}
 		if beat {
