@@ -75,10 +75,8 @@ func resolverFamilies() []family[nodeReadings] {
 		one("noroshi_resolver_refused_total", "Queries of strangers, of those who ask too much, and what is not served.", c, func(r nodeReadings) float64 { return float64(r.dns.Refused) }),
 		one("noroshi_resolver_malformed_total", "Packets that are no query.", c, func(r nodeReadings) float64 { return float64(r.dns.Malformed) }),
 		one("noroshi_resolver_upstream_errors_total", "Attempts to ask upstream that gave no answer.", c, func(r nodeReadings) float64 { return float64(r.dns.UpstreamErrors) }),
-		{"noroshi_resolver_answer_seconds", "Time to answer, as quantiles since the start.", gaugeKind, []string{"quantile"}, func(r nodeReadings, say func(float64, ...string)) {
-			say(r.dns.P50.Seconds(), "0.5")
-			say(r.dns.P99.Seconds(), "0.99")
-		}},
+		one("noroshi_resolver_answer_median_seconds", "Time to answer, the median since the start.", gaugeKind, func(r nodeReadings) float64 { return r.dns.P50.Seconds() }),
+		one("noroshi_resolver_answer_p99_seconds", "Time to answer that 99 of 100 queries keep, since the start.", gaugeKind, func(r nodeReadings) float64 { return r.dns.P99.Seconds() }),
 		one("noroshi_edge_ready", "1 when the set in force is known; before, nothing is answered unfiltered.", gaugeKind, func(r nodeReadings) float64 { return truth(r.ready) }),
 		one("noroshi_edge_members", "Indicators in the set in force.", gaugeKind, func(r nodeReadings) float64 { return float64(r.blocked) }),
 	}
