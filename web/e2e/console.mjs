@@ -103,10 +103,28 @@ try {
     await shot("nodes-ja");
     await axe("nodes");
   });
+  await step("the status explains the lag at each hop, and opens its rows", async () => {
+    await page.goto(origin + "/status");
+    await page.locator(".way li").nth(6).waitFor();
+    assert.equal(await page.locator(".way li").count(), 7, "the line has seven hops");
+    await page.locator("tbody tr", { hasText: "ディスク" }).waitFor();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await page.locator("article", { hasText: "ハブが束を受け取り" }).waitFor();
+    assert.match(page.url(), /at=hop%3Areceive/);
+    await shot("status-ja");
+    await axe("status");
+    await page.locator("tbody tr", { hasText: "ディスク" }).click();
+    await page.locator("article .room.wide").waitFor();
+    await shot("status-disk-ja");
+    await axe("status, a part");
+    await page.locator(".way li").nth(4).getByRole("link").first().click();
+    await page.waitForURL(/\/findings/);
+  });
   await step("every page is there in English, in light, with axe content", async () => {
     await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
     await page.getByRole("button", { name: "English" }).click();
-    for (const [path, name] of [["/", "beacon"], ["/findings?state=all", "findings"], ["/indicators?id=" + drill.indicator, "indicator"], ["/search", "search"], ["/nodes", "nodes"]]) {
+    for (const [path, name] of [["/", "beacon"], ["/findings?state=all", "findings"], ["/indicators?id=" + drill.indicator, "indicator"], ["/search", "search"], ["/nodes", "nodes"], ["/status?at=hop:store", "status"]]) {
       await page.goto(origin + path);
       await page.getByRole("main").locator("h1").waitFor();
       await page.waitForLoadState("load");
@@ -124,6 +142,10 @@ try {
     await page.locator(".figure").first().waitFor();
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth + 1), "the page is wider than the screen");
     await shot("beacon-narrow");
+    await page.goto(origin + "/status");
+    await page.locator(".way li").nth(6).waitFor();
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth + 1), "the status is wider than the screen");
+    await shot("status-narrow");
   });
   assert.deepEqual(foreign, [], "the console asked somebody else");
   assert.deepEqual(errors, [], "the console reported errors");
