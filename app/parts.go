@@ -22,7 +22,7 @@ func (h *hub) hubParts(r *readings) []status.Part {
 			{Name: "version", Text: Version()}, {Name: "started", Value: float64(h.started.Unix()), Unit: "time"},
 			{Name: "memory", Value: float64(mem.Sys), Unit: "bytes"}, {Name: "connections", Value: float64(r.connections), Unit: "count"}}},
 		h.busPart(r, name), h.storePart(r, name), h.ledgerPart(r), h.lookBackPart(r, name),
-		{Kind: status.KindQuarantine, Name: "quarantine", Why: status.Say("What cannot be used is kept with its reason.", "使えない入力は理由とともに隔離されています。"), Rows: "/nodes",
+		{Kind: status.KindQuarantine, Why: status.Say("What cannot be used is kept with its reason.", "使えない入力は理由とともに隔離されています。"), Rows: "/nodes",
 			Facts: []status.Fact{{Name: "refused", Value: float64(h.seen.allQuarantined()), Unit: "count"}}},
 		h.authorityPart(r),
 	}
@@ -35,7 +35,7 @@ func (h *hub) hubParts(r *readings) []status.Part {
 }
 
 func (h *hub) busPart(r *readings, hub string) status.Part {
-	p := status.Part{Kind: status.KindBus, Name: "bus", Hub: hub, Why: status.Say("It takes batches and loses none.", "束を受け入れ、失っていません。"), Facts: []status.Fact{
+	p := status.Part{Kind: status.KindBus, Name: hub, Hub: hub, Why: status.Say("It takes batches and loses none.", "束を受け入れ、失っていません。"), Facts: []status.Fact{
 		{Name: "waiting", Value: float64(r.batches.Bytes), Unit: "bytes"}, {Name: "room", Value: float64(r.batches.MaxBytes), Unit: "bytes"},
 		{Name: "refused_connections", Value: float64(h.seen.refused.Load()), Unit: "count"}}}
 	used := 0.0
@@ -83,7 +83,7 @@ func (h *hub) ledgerPart(r *readings) status.Part {
 }
 
 func (h *hub) lookBackPart(r *readings, hub string) status.Part {
-	p := status.Part{Kind: status.KindLookBack, Name: "look back", Hub: hub, Rows: "/indicators", Why: status.Say("New indicators are looked for in what is stored.", "新しい指標を過去の記録から探しています。"),
+	p := status.Part{Kind: status.KindLookBack, Name: hub, Hub: hub, Rows: "/indicators", Why: status.Say("New indicators are looked for in what is stored.", "新しい指標を過去の記録から探しています。"),
 		Facts: []status.Fact{{Name: "waiting", Value: float64(r.hunts), Unit: "count"}, {Name: "skipped", Value: float64(h.seen.huntsSkipped.Load()), Unit: "count"}}}
 	if r.hunts > cap(h.hunts)/2 {
 		p.State, p.Why = status.Slow, status.Say("Many indicators wait to be looked for.", "多くの指標が探索を待っています。")
@@ -117,7 +117,7 @@ func diskParts(d disk.State) []status.Part {
 			p.Facts = append(p.Facts, status.Fact{Name: "brake_below", Value: float64(d.CloseAt), Unit: "bytes"})
 			switch {
 			case d.Level >= disk.Closed:
-				p.State, p.Why = status.Stuck, status.Say("Nearly full: the brake is closed until %d MiB are free. Nothing is taken in; decisions, pushes and revocations go on.", "残りわずかです。%d MiB空くまで受け入れを止めています。決定・配信・取消は続いています。", d.OpenAt>>20)
+				p.State, p.Why = status.Stuck, status.Say("Nearly full: the brake is closed until %.1f GiB are free. Nothing is taken in; decisions, pushes and revocations go on.", "残りわずかです。%.1f GiB空くまで受け入れを止めています。決定・配信・取消は続いています。", float64(d.OpenAt)/(1<<30))
 				p.Do = status.Say("Make room, or make the disk larger; it opens by itself.", "空きを増やすか、ディスクを大きくしてください。自動で再開します。")
 			case d.Level == disk.Low:
 				p.State, p.Why = status.Slow, status.Say("It is getting full.", "空きが少なくなっています。")

@@ -1,14 +1,15 @@
 // Drives the console of a running platform in Chromium: signs in by the one-time
 // link, runs a drill and watches the signal arrive, visits every page in both
 // languages, and asks axe about each. LINK is the sign-in link, DRILL a command
-// that runs a drill and prints JSON, SCREENSHOTS a folder for pictures.
+// that runs a drill and prints JSON, BRAKED the link of a second platform whose
+// disk's brake is closed, SCREENSHOTS a folder for pictures.
 import { AxeBuilder } from "@axe-core/playwright";
 import { exec } from "node:child_process";
 import { promisify } from "node:util";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
-const { LINK, DRILL, SCREENSHOTS } = process.env;
+const { LINK, DRILL, BRAKED, SCREENSHOTS } = process.env;
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
@@ -146,6 +147,21 @@ try {
     await page.locator(".way li").nth(6).waitFor();
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth + 1), "the status is wider than the screen");
     await shot("status-narrow");
+  });
+  await step("a closed brake is said on every page, with what to do", async () => {
+    const braked = await (await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "ja-JP", colorScheme: "dark", reducedMotion: "reduce" })).newPage();
+    await braked.goto(BRAKED);
+    await braked.locator(".banner", { hasText: "ディスクのブレーキが作動中" }).waitFor();
+    await braked.locator(".banner").getByRole("link").click();
+    await braked.locator(".way-stuck").first().waitFor();
+    await braked.locator("article", { hasText: "自動で再開します" }).waitFor();
+    if (SCREENSHOTS) await braked.screenshot({ path: SCREENSHOTS + "/status-braked-ja.png" });
+    const { violations } = await new AxeBuilder({ page: braked }).withTags(["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]).analyze();
+    assert.deepEqual(violations.map((v) => v.id), [], "axe, braked");
+    await braked.getByRole("button", { name: "English" }).click();
+    await braked.emulateMedia({ colorScheme: "light" });
+    await braked.locator(".banner", { hasText: "The disk's brake is closed" }).waitFor();
+    if (SCREENSHOTS) await braked.screenshot({ path: SCREENSHOTS + "/status-braked-en.png" });
   });
   assert.deepEqual(foreign, [], "the console asked somebody else");
   assert.deepEqual(errors, [], "the console reported errors");

@@ -127,7 +127,7 @@ function Shell({ session, other, turn }: { session: Session; other: () => void; 
           <button className="quiet" lang={lang === "ja" ? "en" : "ja"} onClick={other}>{t("language")}</button>
           <button className="quiet" onClick={() => void del("/session").then(() => { client.clear(); go("/sign-in"); })}>{t("signOut")}</button>
         </header>
-        <Brake />
+        {path !== "/status" && <Brake />}
         <main>
           {path === "/" ? <BeaconPage /> : path === "/findings" ? <FindingsPage orgs={orgs} /> : path === "/indicators" ? <IndicatorsPage orgs={orgs} /> : path === "/search" ? <SearchPage /> : path === "/nodes" ? <NodesPage orgs={orgs} /> : path === "/status" ? <StatusPage orgs={orgs} /> : <p className="empty">{t("unknownPage")}</p>}
         </main>

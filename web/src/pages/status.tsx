@@ -15,7 +15,7 @@ const kindKeys: Record<string, Key> = { store: "eventStore", look_back: "lookBac
 const rank = { stuck: 0, slow: 1, fine: 2 };
 
 export function StatusPage({ orgs }: { orgs: Org[] }) {
-  const { t, lang, pick } = useT();
+  const { t, lang, pick, word } = useT();
   const { params } = useLocation();
   const q = useStatus();
   const st = q.data;
@@ -48,8 +48,8 @@ export function StatusPage({ orgs }: { orgs: Org[] }) {
               <tbody>
                 {parts.map((p) => (
                   <tr key={p.id} id={p.id} className={p.id === at ? "on" : ""} aria-selected={p.id === at} onClick={() => select(p.id)}>
-                    <td><StateMark state={p.state} /></td><td><Kind kind={p.kind} /></td><td>{p.name} {p.org && <small className="muted">{org(p.org)}</small>}</td>
-                    <td className="num">{p.kind === "disk" ? <Room part={p} /> : p.lag_ms === null ? "—" : duration(p.lag_ms, lang).join(" ")}</td><td>{text(p.why, lang)}</td>
+                    <td><StateMark state={p.state} /></td><td><Kind kind={p.kind} /></td><td className="partname" title={p.name}>{word(p.name) || "—"} {p.org && <small className="muted">{org(p.org)}</small>}</td>
+                    <td className="num">{p.kind === "disk" ? <Room part={p} /> : p.lag_ms === null ? "—" : duration(p.lag_ms, lang).join(" ")}</td><td className="why">{text(p.why, lang)}</td>
                   </tr>
                 ))}
               </tbody>
@@ -126,10 +126,10 @@ function HopDetail({ h }: { h: StatusHop }) {
 }
 
 function PartDetail({ p, org }: { p: Part; org: string }) {
-  const { t, lang } = useT();
+  const { t, lang, word } = useT();
   return (
     <article>
-      <h2>{p.name} <StateMark state={p.state} /></h2>
+      <h2>{word(p.name) || <Kind kind={p.kind} />} <StateMark state={p.state} /></h2>
       <p className="muted"><Kind kind={p.kind} />{org && " · " + org}{p.hub && ` · ${t("hub")} ${p.hub}`}</p>
       {p.kind === "disk" && <Room part={p} wide />}
       <Explained why={p.why} todo={p.do} since={p.since} />
@@ -166,10 +166,10 @@ function Room({ part, wide }: { part: Part; wide?: boolean }) {
   const total = value("total") || 1, free = value("free") ?? 0, brake = value("brake_below");
   const used = 100 * (1 - free / total);
   return (
-    <span className={"room" + (wide ? " wide" : "")} role="img" aria-label={`${t("fact_free")} ${bytes(free)} / ${bytes(total)}`}>
+    <>{!wide && bytes(free)} <span className={"room" + (wide ? " wide" : "")} role="img" aria-label={`${t("fact_free")} ${bytes(free)} / ${bytes(total)}`}>
       <i className={part.state} style={{ width: used + "%" }} />
       {brake !== undefined && <b style={{ left: `${100 * (1 - brake / total)}%` }} />}
-    </span>
+    </span></>
   );
 }
 
