@@ -131,7 +131,7 @@ func (h *hub) decide(ctx context.Context, found *bus.Pull) error {
 		if err := json.Unmarshal(m.Data, &f); err != nil {
 			h.log.Error("a finding cannot be read", "role", "hub", "err", err)
 		} else if err := h.consider(ctx, f); err != nil && ctx.Err() == nil {
-			h.log.Error("a finding cannot be decided on; it stays open for a person", "role", "hub", "finding", f.ID, "err", err)
+			h.log.Error("a finding cannot be decided on; it stays open for a person", "role", "hub", "org", f.Org, "finding", f.ID, "err", err)
 		}
 		done = m
 	}
@@ -163,7 +163,7 @@ func (h *hub) lookBack(ctx context.Context) error {
 		case ind = <-h.hunts:
 		}
 		if err := h.hunt(ctx, ind); err != nil && ctx.Err() == nil {
-			h.log.Error("the look back failed", "role", "hub", "indicator", ind.ID, "err", err)
+			h.log.Error("the look back failed", "role", "hub", "org", ind.Org, "indicator", ind.ID, "err", err)
 		}
 	}
 }

@@ -36,6 +36,7 @@ import (
 	"noroshi/label"
 	"noroshi/ledger"
 	"noroshi/ledger/quarantine"
+	"noroshi/oplog"
 	"noroshi/sense/intake"
 	"noroshi/sense/rollcall"
 	"noroshi/share/push"
@@ -82,7 +83,7 @@ type hub struct {
 // wireHub builds the hub in one straight line: what is made first is stopped
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
-	h := &hub{cfg: cfg, log: log, started: time.Now(), roll: rollcall.New(time.Now), match: match.New(), hunts: make(chan indicator.Indicator, 1024), run: newRunner(), seen: newObserved(), board: status.NewBoard()}
+	h := &hub{cfg: cfg, log: log.With(oplog.Role, "hub"), started: time.Now(), roll: rollcall.New(time.Now), match: match.New(), hunts: make(chan indicator.Indicator, 1024), run: newRunner(), seen: newObserved(), board: status.NewBoard()}
 	for _, step := range []func(context.Context) error{h.space, h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow, h.telemetry} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
@@ -339,7 +340,7 @@ func (h *hub) intelligence(ctx context.Context) error {
 		case h.hunts <- ind:
 		default:
 			h.seen.huntsSkipped.Add(1)
-			h.log.Warn("the look back is behind; this indicator is not hunted", "role", "hub", "indicator", ind.ID)
+			h.log.Warn("the look back is behind; this indicator is not hunted", "role", "hub", "org", ind.Org, "indicator", ind.ID)
 		}
 	}
 	return nil

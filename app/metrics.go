@@ -8,6 +8,7 @@ import (
 
 	"noroshi/disk"
 	"noroshi/identity"
+	"noroshi/oplog"
 	"noroshi/share/push"
 	"noroshi/status"
 )
@@ -133,6 +134,7 @@ func (h *hub) hubFamilies() []family[*readings] {
 		one("noroshi_ingest_repeated_events_total", "Events that came again and were not stored twice.", c, func(r *readings) float64 { return float64(r.ingest.Redelivered) }),
 		one("noroshi_ingest_unjudged_batches", "Batches that were not shown to rules and indicators yet.", g, func(r *readings) float64 { return float64(r.batches.Last - min(r.batches.Last, r.marks.Judged)) }),
 		one("noroshi_ingest_findings_total", "Findings that were passed on to be decided on.", c, func(r *readings) float64 { return float64(r.ingest.Findings) }),
+		one("noroshi_log_suppressed_lines_total", "Repeated lines of the log that were held back.", c, func(*readings) float64 { return float64(oplog.Suppressed(h.log)) }),
 		{"noroshi_quarantined_total", "Refused pieces of input by the kind of their place.", c, []string{"class"}, func(_ *readings, say func(float64, ...string)) {
 			for i, class := range quarantineClasses {
 				say(float64(h.seen.quarantined[i].Load()), class)

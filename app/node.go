@@ -17,6 +17,7 @@ import (
 	"noroshi/disk"
 	"noroshi/fault"
 	"noroshi/identity/join"
+	"noroshi/oplog"
 	"noroshi/sense/dns"
 	"noroshi/sense/endpoint"
 	"noroshi/sense/rollcall"
@@ -69,6 +70,7 @@ func (n *node) wire(ctx context.Context, cfg config.Config, role string, at plac
 	if err := n.identify(ctx, role, filepath.Join(at.dir, "identity"), at.token, at.name); err != nil {
 		return err
 	}
+	n.log = n.log.With(oplog.Role, n.id.Role, oplog.Org, n.id.Org, oplog.Node, n.id.Node)
 	var err error
 	if n.line, err = bus.Dial(n.id.Bus, bus.Node{Org: n.id.Org, ID: n.id.Node, Name: n.id.Name}, n.id.TLS()); err != nil {
 		return err

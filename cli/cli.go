@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 
 	"noroshi/config"
@@ -109,20 +108,4 @@ func parse(fs *flag.FlagSet, args []string) error {
 		return fault.New(fault.Invalid, "cli.flags", "%q is not expected here; --help shows what is", fs.Arg(0))
 	}
 	return nil
-}
-
-// logger writes the log as configured.
-func logger(w io.Writer, c config.Log) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		return nil, fault.New(fault.Invalid, "cli.log", "%q is not a level (debug, info, warn, error)", c.Level).At("log.level")
-	}
-	opts := &slog.HandlerOptions{Level: level}
-	switch c.Format {
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
-	case "text":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
-	}
-	return nil, fault.New(fault.Invalid, "cli.log", "%q is not a format (text, json)", c.Format).At("log.format")
 }

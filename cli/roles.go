@@ -14,6 +14,7 @@ import (
 	"noroshi/app"
 	"noroshi/config"
 	"noroshi/fault"
+	"noroshi/oplog"
 	"noroshi/org"
 )
 
@@ -48,7 +49,7 @@ func prepare(env *environment, get func() (config.Config, error)) (config.Config
 	if err != nil {
 		return cfg, nil, err
 	}
-	log, err := logger(env.err, cfg.Log)
+	log, err := oplog.New(env.err, cfg.Log.Level, cfg.Log.Format)
 	return cfg, log, err
 }
 
