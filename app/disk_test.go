@@ -49,7 +49,12 @@ func testConfig(dir string) config.Config {
 
 func startHub(t *testing.T, cfg config.Config) *Hub {
 	t.Helper()
-	h, err := StartHub(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	return startHubLogging(t, cfg, slog.New(slog.DiscardHandler))
+}
+
+func startHubLogging(t *testing.T, cfg config.Config, log *slog.Logger) *Hub {
+	t.Helper()
+	h, err := StartHub(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,18 +66,24 @@ func startHub(t *testing.T, cfg config.Config) *Hub {
 	return h
 }
 
-// eye joins a node to the hub and gives the test its spool.
-func eye(t *testing.T, h *Hub) *spool.Spool {
+// tokenFor makes a token for a node of the ministry.
+func tokenFor(t *testing.T, h *Hub, role string) string {
 	t.Helper()
 	o, err := h.h.orgs.BySlug(t.Context(), "ministry")
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, _, err := h.h.nodes.NewToken(t.Context(), access.Hub(h.h.orgs.Current(), "test"), o.ID, RoleSensor, time.Minute)
+	token, _, err := h.h.nodes.NewToken(t.Context(), access.Hub(h.h.orgs.Current(), "test"), o.ID, role, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := join.Join(t.Context(), token, "eye", filepath.Join(t.TempDir(), "identity"))
+	return token
+}
+
+// dial joins a node to the hub and gives the test its line.
+func dial(t *testing.T, h *Hub) (*join.Credentials, *bus.Client) {
+	t.Helper()
+	id, err := join.Join(t.Context(), tokenFor(t, h, RoleSensor), "eye", filepath.Join(t.TempDir(), "identity"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +92,13 @@ func eye(t *testing.T, h *Hub) *spool.Spool {
 		t.Fatal(err)
 	}
 	t.Cleanup(line.Close)
+	return id, line
+}
+
+// eye joins a node to the hub and gives the test its spool.
+func eye(t *testing.T, h *Hub) *spool.Spool {
+	t.Helper()
+	id, line := dial(t, h)
 	s, err := spool.Open(spool.Config{Dir: t.TempDir(), Org: id.Org, Node: id.Node, Product: RoleSensor}, spool.Deps{Publisher: line, Encode: bus.EncodeBatch, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func spoolHop(nodes []nodeReading) status.Hop {
 		h.Why = status.Say("Events leave the nodes as they come.", "記録は届いた順に端末から出ています。")
 		return h
 	}
-	h.Why = status.Say("On %d of %d nodes events wait for more than %.0f s.", "%[2]d台中%[1]d台のノードで、記録が%[3].0f秒以上待っています。", behind, here, spoolBounds.Slow.Seconds())
+	h.Why = status.Say("On %d of %d nodes events wait for more than %.0f s.", "%[2]d台中%[1]d台のノードで、記録が%.0[3]f秒以上待っています。", behind, here, spoolBounds.Slow.Seconds())
 	h.Do = status.Say("If the next hop is fine, look at the lines of these nodes; else mend the next hop first.", "次の段が正常なら該当ノードの回線を、そうでなければ先に次の段を直してください。")
 	return h
 }

@@ -13,12 +13,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"gopkg.in/yaml.v3"
-
-	"noroshi/access"
 )
 
 func fetch(t *testing.T, addr, path string) (int, string) {
@@ -86,15 +83,7 @@ func TestMetricsAreWhatTheirPageSays(t *testing.T) {
 	for _, role := range []string{RoleResolver, RoleSensor} {
 		cfg := testConfig(t.TempDir())
 		cfg.Sensor.Tier = "proc"
-		o, err := h.h.orgs.BySlug(t.Context(), "ministry")
-		if err != nil {
-			t.Fatal(err)
-		}
-		token, _, err := h.h.nodes.NewToken(t.Context(), access.Hub(h.h.orgs.Current(), "test"), o.ID, role, time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, err := StartNode(t.Context(), cfg, role, token, role, slog.New(slog.DiscardHandler))
+		n, err := StartNode(t.Context(), cfg, role, tokenFor(t, h, role), role, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
