@@ -69,7 +69,7 @@ func (h *hub) hold(closed bool) {
 func (h *hub) revive() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if _, err := h.line.Batches(ctx); err != nil {
+	if err := h.line.Works(ctx); err != nil {
 		h.run.fail("bus", fault.As(fault.Exhausted, "app.disk", err, "the disk was full and the bus stopped; there is room again: start the hub anew"))
 	}
 }

@@ -18,6 +18,9 @@ import (
 func TestFullDiskRefusesBatchesAndLosesNone(t *testing.T) {
 	dir := disktest.Small(t, 24)
 	r := newRigIn(t, dir)
+	if err := r.hub.Works(t.Context()); err != nil {
+		t.Errorf("a bus that is well says %v", err)
+	}
 	a := r.dial(t, "a1")
 	body := make([]byte, 64<<10)
 	if _, err := rand.Read(body); err != nil {
@@ -43,7 +46,11 @@ func TestFullDiskRefusesBatchesAndLosesNone(t *testing.T) {
 	}
 	t.Logf("full after %d batches: %v", len(want), err)
 	disktest.Grow(t, dir, 64)
-	t.Logf("with room, before the restart: %v", publish())
+	if stuck, said := publish(), r.hub.Works(t.Context()); (stuck == nil) != (said == nil) {
+		t.Errorf("with room, before a restart, a batch got %v, and the bus says of itself %v", stuck, said)
+	} else {
+		t.Logf("with room, before a restart: %v", said)
+	}
 	r.hub.Close()
 	r.server.Close()
 	r = newRigIn(t, dir)
