@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"gopkg.in/yaml.v3"
+
+	"noroshi/api/operator"
 )
 
 func fetch(t *testing.T, addr, path string) (int, string) {
@@ -78,7 +80,9 @@ func documented(t *testing.T) map[string]string {
 // TestMetricsAreWhatTheirPageSays compares docs/metrics.md with what a running
 // hub, resolver and sensor serve, and these with Prometheus' conventions.
 func TestMetricsAreWhatTheirPageSays(t *testing.T) {
-	h := startHub(t, testConfig(t.TempDir()))
+	cfg := testConfig(t.TempDir())
+	h := startHub(t, cfg)
+	admin := operator.Dial(Socket(cfg.DataDir))
 	all := map[string]string{}
 	for _, role := range []string{RoleResolver, RoleSensor} {
 		cfg := testConfig(t.TempDir())
@@ -92,6 +96,11 @@ func TestMetricsAreWhatTheirPageSays(t *testing.T) {
 		until(t, "the "+role+" is ready", func() bool { code, _ := fetch(t, n.Metrics(), "/readyz"); return code == http.StatusOK })
 	}
 	until(t, "the nodes reported", func() bool { return served(t, h.Metrics())["noroshi_organisation_events_total"] != "" })
+	decide(t, admin, "metrics.test")
+	until(t, "both hops of sharing were timed", func() bool {
+		_, body := fetch(t, h.Metrics(), "/metrics")
+		return regexp.MustCompile(`noroshi_push_seconds_count [1-9]`).MatchString(body) && regexp.MustCompile(`noroshi_acknowledge_seconds_count [1-9]`).MatchString(body)
+	})
 	hub := served(t, h.Metrics())
 	maps.Copy(all, hub)
 	want := documented(t)

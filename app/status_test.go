@@ -96,6 +96,17 @@ func explained(t *testing.T, what string, s status.State, why, do status.Text) {
 	}
 }
 
+// TestReadingsFollowTheLine: what a node sends is seen to be judged, stored and
+// forgotten by the bus.
+func TestReadingsFollowTheLine(t *testing.T) {
+	h := startHub(t, testConfig(t.TempDir()))
+	emit(t, eye(t, h), 50)
+	until(t, "everything is durable", func() bool {
+		r := h.h.read(t.Context())
+		return r.batches.Last > 0 && r.marks == ingest.Marks{Judged: r.batches.Last, Stored: r.batches.Last, Durable: r.batches.Last} && r.batches.Messages == 0 && r.unjudged.IsZero()
+	})
+}
+
 // TestTroubleOfNodesComesFirst: the worst and longest stand at the top.
 func TestTroubleOfNodesComesFirst(t *testing.T) {
 	now := time.Now()
