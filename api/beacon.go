@@ -32,7 +32,7 @@ type Signal struct {
 	Indicator    indicator.Indicator `json:"indicator"`
 	Edges        int                 `json:"edges"`
 	Acknowledged int                 `json:"acknowledged"`
-	Hops         []SignalHop               `json:"hops"`
+	Hops         []SignalHop         `json:"hops"`
 }
 
 // TowerOrg is one organisation as a tower.
