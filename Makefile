@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X noroshi/app.version=$(VERSION)
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 
-.PHONY: run build web test bench bench-chain fuzz bpf cross clean
+.PHONY: run build web test bench bench-chain bench-hunt bench-ingest bench-push soak fuzz bpf cross clean
 
 run: build
 	./bin/noroshi up
@@ -25,10 +25,26 @@ test:
 	scripts/test
 
 # Each benchmark ends with a line BENCH NAME {json}; `make bench` runs all.
-bench: bench-chain
+bench: bench-chain bench-push bench-ingest bench-hunt
 
 bench-chain: build
 	./bin/noroshi drill --ephemeral --repeat 50
+
+# A week of a country's events, and what a new indicator finds in them. ARGS='-times 0.1,1,3' shows the growth.
+bench-hunt:
+	go run ./bench/hunt $(ARGS)
+
+# What an event costs on its way through a hub; GROWTH=1 measures other sizes too.
+bench-ingest: build
+	go run ./bench/ingest $(if $(GROWTH),-growth)
+
+# A storm over the whole chain: processes are killed and frozen at random moments
+# under load. MINUTES=30 lasts longer, SEED=… repeats a plan of kills.
+soak: build
+	go run ./bench/soak --minutes $(or $(MINUTES),1)
+
+bench-push: build
+	go run ./bench/push $(PUSH)
 
 # Every fuzz target for a short while.
 fuzz:

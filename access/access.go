@@ -39,6 +39,7 @@ const (
 	ManageOrganisations Action = "ManageOrganisations"
 	ViewQuarantine      Action = "ViewQuarantine"
 	ViewStatus          Action = "ViewStatus"
+	DeleteOrganisations Action = "DeleteOrganisations"
 )
 
 // group puts each action into its group of the policies. An action without a

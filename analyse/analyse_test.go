@@ -1,6 +1,7 @@
 package analyse_test
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"strings"
@@ -86,6 +87,15 @@ func (r *rig) judge(t *testing.T, events ...*event.Event) []finding.Finding {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// past records what a look back found.
+func (r *rig) past(t interface{ Context() context.Context }, ind indicator.Indicator, list []analyse.Sighting) (n int64, err error) {
+	err = r.db.Write(t.Context(), "test", func(tx *ledger.Tx) (err error) {
+		n, _, err = r.AddSightings(t.Context(), tx, ind, list)
+		return err
+	})
+	return n, err
 }
 
 func (r *rig) all(t *testing.T, f analyse.Filter) []finding.Finding {
@@ -236,11 +246,11 @@ func TestIndicatorMakesFindingsOnlyWhereItMayBeSeen(t *testing.T) {
 	}
 	ind := active("ind_2", orgB, label.TLPAmber, evil)
 	sightings := []analyse.Sighting{{Org: orgA, Node: "nod_of_org_a", First: now, Last: now, Seqs: []uint64{1}}}
-	if n, err := r.AddSightings(t.Context(), ind, sightings); err != nil || n != 0 {
+	if n, err := r.past(t, ind, sightings); err != nil || n != 0 {
 		t.Errorf("the look back told another of it: %d, %v", n, err)
 	}
 	ind.SharedWith = []ident.ID{orgA}
-	if n, err := r.AddSightings(t.Context(), ind, sightings); err != nil || n != 1 {
+	if n, err := r.past(t, ind, sightings); err != nil || n != 1 {
 		t.Errorf("the look back left out whom it is shared with: %d, %v", n, err)
 	}
 }

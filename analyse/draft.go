@@ -132,9 +132,6 @@ func deviceOf(e *event.Event) string {
 	return e.Metadata.Reporter.Hostname
 }
 
-// maxExtract bounds what is looked for in one command line.
-const maxExtract = 20
-
 // observables are the things in an event that may become indicators: the name
 // that was asked for, where a connection went, what the command line names. The
 // hash of the program is not among them: it is mostly that of a shell.
@@ -158,8 +155,10 @@ func observables(e *event.Event) []observable.Observable {
 			add(there.IP)
 		}
 	}
-	if e.Process != nil {
-		out = append(out, observable.Extract(e.Process.CmdLine, maxExtract)...)
+	for _, o := range e.Observables() {
+		if o.Name == "process.cmd_line" {
+			out = append(out, o.Observable)
+		}
 	}
 	return out
 }

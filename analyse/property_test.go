@@ -192,7 +192,7 @@ func hunt(t *rapid.T, r *rig, ind indicator.Indicator, stored []*event.Event) {
 			x.Evidence = append(x.Evidence, finding.Evidence{EventUID: e.Metadata.UID, Time: time.UnixMilli(e.Time).UTC()})
 		}
 	}
-	if _, err := r.AddSightings(t.Context(), ind, []analyse.Sighting{x}); err != nil {
+	if _, err := r.past(t, ind, []analyse.Sighting{x}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"noroshi/access"
 	"noroshi/fault"
 	"noroshi/finding"
 	"noroshi/ident"
@@ -25,40 +26,52 @@ type Sighting struct {
 // live, from the finding's first sequence on, is not counted again, and a second
 // look back changes nothing. An organisation that may not see the indicator
 // learns nothing of it. The indicator must be in the live set before the look
-// back begins, so that no event falls between.
-func (a *Analyser) AddSightings(ctx context.Context, ind indicator.Indicator, list []Sighting) (int64, error) {
-	var b *batch
-	var added int64
-	see := a.sight()
-	err := a.d.DB.Write(ctx, "hub:hunt", func(tx *ledger.Tx) error {
-		b, added = a.begin(tx), 0
-		for _, x := range list {
-			if len(x.Seqs) == 0 || !see(&ind, x.Org) {
-				continue
-			}
-			draft := ofIndicator(ind, x.Org, x.Node, x.Device)
-			draft.Source = finding.ByHunt
-			r, err := b.load(ctx, x.Org, draft.Key)
-			if err != nil {
-				return err
-			}
-			if r == nil {
-				r = b.open(draft, "")
-			}
-			n := addPast(&r.Finding, x)
-			if n > 0 {
-				r.Observables = union(r.Observables, draft.Observables)
-				r.changed = true
-			}
-			added += n
+// back begins, so that no event falls between. The transaction is the caller's,
+// who calls announce when it has committed.
+func (a *Analyser) AddSightings(ctx context.Context, tx *ledger.Tx, ind indicator.Indicator, list []Sighting) (added int64, announce func(), err error) {
+	b, see := a.begin(tx), a.sight()
+	for _, x := range list {
+		if len(x.Seqs) == 0 || !see(&ind, x.Org) {
+			continue
 		}
-		return b.save(ctx)
-	})
-	if err != nil {
-		return 0, fault.Wrap("analyse.sightings", err)
+		draft := ofIndicator(ind, x.Org, x.Node, x.Device)
+		draft.Source = finding.ByHunt
+		r, err := b.load(ctx, x.Org, draft.Key)
+		if err != nil {
+			return 0, nil, fault.Wrap("analyse.sightings", err)
+		}
+		if r == nil {
+			r = b.open(draft, "")
+		}
+		n := addPast(&r.Finding, x)
+		if n > 0 {
+			r.Observables = union(r.Observables, draft.Observables)
+			r.changed = true
+		}
+		added += n
 	}
-	b.announce()
-	return added, nil
+	return added, b.announce, fault.Wrap("analyse.sightings", b.save(ctx))
+}
+
+// Seen tells how often indicators were seen, past and since, in the organisations
+// of a scope: what others saw is theirs.
+func (a *Analyser) Seen(ctx context.Context, s access.Scope, ids []ident.ID) (map[ident.ID]int64, error) {
+	out := map[ident.ID]int64{}
+	which, args := ledger.In(ids)
+	where, orgs := ledger.In(s.Orgs())
+	err := a.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		// The index on org is not to be used.
+		rows, err := q.Query(ctx, `SELECT indicator, CAST(SUM(count) AS BIGINT) FROM finding
+			WHERE indicator IN `+which+` AND org || '' IN `+where+` AND source IN ('indicator','hunt') GROUP BY indicator`, append(args, orgs...)...)
+		return ledger.Each(rows, err, func(scan func(...any) error) error {
+			var id string
+			var n int64
+			err := scan(&id, &n)
+			out[ident.ID(id)] = n
+			return err
+		})
+	})
+	return out, fault.Wrap("analyse.seen", err)
 }
 
 // addPast adds what was found before the finding's first counted event.

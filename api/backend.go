@@ -8,6 +8,7 @@ import (
 	"noroshi/access"
 	"noroshi/analyse"
 	"noroshi/analyse/pdns"
+	"noroshi/care"
 	"noroshi/eventstore"
 	"noroshi/identity"
 	"noroshi/intel"
@@ -25,17 +26,20 @@ type Backend struct {
 	Log           *slog.Logger
 	Now           func() time.Time
 
-	Access     *access.Authorizer
-	Tree       func() *org.Tree
-	People     *identity.People
-	Nodes      *identity.Nodes
-	Roll       *rollcall.Roll
-	Findings   *analyse.Analyser
-	Intel      *intel.Intel
-	Push       *push.Push
-	Events     eventstore.Store
-	PDNS       *pdns.Store
-	Quarantine *quarantine.Store
+	Access *access.Authorizer
+	Tree   func() *org.Tree
+	People *identity.People
+	Nodes  *identity.Nodes
+	// Certificates lists the hub's own.
+	Certificates func() []identity.Ending
+	Roll         *rollcall.Roll
+	Findings     *analyse.Analyser
+	Intel        *intel.Intel
+	Push         *push.Push
+	Events       eventstore.Store
+	PDNS         *pdns.Store
+	Quarantine   *quarantine.Store
+	Care         *care.Care
 	// Status says how the platform is, as far as the reader may know.
 	Status func(ctx context.Context, s access.Scope) status.Status
 	// Watch calls fn for each announced change until ctx ends.

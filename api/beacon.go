@@ -140,17 +140,23 @@ func (a *API) signals(ctx context.Context, s access.Scope, since time.Time, b *B
 	if err != nil {
 		return err
 	}
+	var shown []ident.ID
+	for i, ind := range page.Items {
+		if i < signalsShown || !ind.Created.Before(since) {
+			shown = append(shown, ind.ID)
+		}
+	}
+	ways, err := a.b.Push.Ways(ctx, s, shown)
+	if err != nil {
+		return err
+	}
+	if err := a.show(ctx, s, pointers(page.Items)...); err != nil {
+		return err
+	}
 	var times []float64
 	b.Signals = []Signal{}
-	for _, ind := range page.Items {
-		if len(b.Signals) >= signalsShown && ind.Created.Before(since) {
-			break
-		}
-		way, err := a.b.Push.Way(ctx, s, ind.ID)
-		if err != nil {
-			return err
-		}
-		sig := signalOf(ind, way)
+	for _, ind := range page.Items[:len(shown)] {
+		sig := signalOf(ind, ways[ind.ID])
 		if len(b.Signals) < signalsShown {
 			b.Signals = append(b.Signals, sig)
 		}
@@ -170,7 +176,7 @@ func (a *API) signals(ctx context.Context, s access.Scope, since time.Time, b *B
 func signalOf(ind indicator.Indicator, way push.Way) Signal {
 	ind.Clock = way.Clock(ind.Clock)
 	c := ind.Clock
-	s := Signal{Indicator: ind, Edges: len(way.Deliveries), Acknowledged: way.Confirmed}
+	s := Signal{Indicator: ind, Edges: way.Edges, Acknowledged: way.Confirmed}
 	for _, h := range []SignalHop{{Name: "sensed", At: c.T0Sensed}, {Name: "found", At: c.T1Found}, {Name: "decided", At: c.T2Decided}, {Name: "durable", At: c.T3Durable},
 		{Name: "received", At: c.T4Received}, {Name: "enforced", At: c.T5Enforced}, {Name: "acknowledged", At: c.T6Acknowledged}} {
 		if !h.At.IsZero() && (ind.State != indicator.Held || h.Name == "sensed" || h.Name == "found") {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"noroshi/access"
@@ -32,15 +33,55 @@ func (a *API) indicators() {
 		register(a, op{verb, http.MethodPost, "/indicators/{id}/" + verb, strings.ToUpper(verb[:1]) + verb[1:] + " an indicator", t.action},
 			func(ctx context.Context, s access.Scope, in *turnInput) (*struct{ Body indicator.Indicator }, error) {
 				ind, err := t.do(ctx, s, in.ID, in.Body.Version, in.Body.Reason)
+				if err != nil {
+					return nil, err
+				}
+				err = a.show(ctx, s, &ind)
 				return &struct{ Body indicator.Indicator }{ind}, err
 			})
 	}
+}
+
+// show makes of indicators what the reader may know of them: how often they were
+// seen where the reader may look, and, of one that another organisation shares,
+// neither from which finding it came, nor who decided, nor with whom else it is
+// shared.
+func (a *API) show(ctx context.Context, s access.Scope, list ...*indicator.Indicator) error {
+	ids := make([]ident.ID, len(list))
+	for i, ind := range list {
+		ids[i] = ind.ID
+	}
+	n, err := a.b.Findings.Seen(ctx, s, ids)
+	for _, ind := range list {
+		ind.Sightings = n[ind.ID]
+		if s.Allows(ind.Org) {
+			continue
+		}
+		ind.Finding = ""
+		ind.SharedWith = slices.DeleteFunc(ind.SharedWith, func(o ident.ID) bool { return !s.Allows(o) })
+		if ind.Policy == "" {
+			ind.By = ""
+		}
+	}
+	return err
+}
+
+// pointers to the elements of a list.
+func pointers[T any](list []T) []*T {
+	out := make([]*T, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
 }
 
 func (a *API) listIndicators(ctx context.Context, s access.Scope, in *ListInput) (*struct {
 	Body Page[indicator.Indicator, indicator.State]
 }, error) {
 	p, err := a.b.Intel.List(ctx, s, intel.Filter{States: split[indicator.State](in.State), Realm: in.realm(), Text: in.Q, Cursor: in.Cursor, Limit: in.Limit})
+	if err == nil {
+		err = a.show(ctx, s, pointers(p.Items)...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -66,16 +107,19 @@ func (a *API) indicator(ctx context.Context, s access.Scope, in *IDInput) (*stru
 	if err != nil {
 		return nil, err
 	}
-	way, err := a.b.Push.Way(ctx, s, ind.ID)
+	way, deliveries, err := a.b.Push.Deliveries(ctx, s, ind.ID)
 	if err != nil {
 		return nil, err
 	}
 	ind.Clock = way.Clock(ind.Clock)
+	if err := a.show(ctx, s, &ind); err != nil {
+		return nil, err
+	}
 	seen, err := a.b.Findings.List(ctx, s, analyse.Filter{Indicator: ind.ID, Limit: 100})
 	if err != nil {
 		return nil, err
 	}
-	d := IndicatorDetail{Indicator: ind, Deliveries: way.Deliveries, Sightings: seen.Items}
+	d := IndicatorDetail{Indicator: ind, Deliveries: deliveries, Sightings: seen.Items}
 	// What was done and by whom is the owner's side's to know.
 	if s.Allows(ind.Org) {
 		if d.History, err = a.b.Intel.History(ctx, s, ind.ID); err != nil {

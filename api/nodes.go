@@ -28,6 +28,19 @@ func (a *API) nodes() {
 			return nil, a.b.Nodes.Cut(ctx, s, in.ID, in.Body.Reason)
 		})
 	register(a, op{"enrol", http.MethodPost, "/enrol", "Make a token with which one node joins", access.EnrolNodes}, a.enrol)
+	register(a, op{"certificates", http.MethodGet, "/certificates", "When the hub's own certificates end", access.ViewNodes},
+		func(context.Context, access.Scope, *struct{}) (*struct{ Body Items[identity.Ending] }, error) {
+			return items(a.b.Certificates()), nil
+		})
+	register(a, op{"tokens", http.MethodGet, "/tokens", "The newest tokens, and what became of them", access.EnrolNodes},
+		func(ctx context.Context, s access.Scope, _ *struct{}) (*struct{ Body Items[identity.EnrolToken] }, error) {
+			list, err := a.b.Nodes.Tokens(ctx, s, 200)
+			return items(list), err
+		})
+	register(a, op{"revoke-token", http.MethodPost, "/tokens/{id}/revoke", "End a token that waits to be used", access.EnrolNodes},
+		func(ctx context.Context, s access.Scope, in *IDInput) (*struct{}, error) {
+			return nil, a.b.Nodes.RevokeToken(ctx, s, in.ID)
+		})
 }
 
 // Node is a node with its newest report.
@@ -52,7 +65,8 @@ type Node struct {
 	Blocked     uint64    `json:"blocked"`
 	Malformed   uint64    `json:"malformed"`
 	Limits      []string  `json:"limits"`
-	NotAfter    time.Time `json:"not_after"`
+	NotAfter    time.Time `json:"not_after"` // its certificate ends
+	Overdue     bool      `json:"certificate_overdue"`
 	Enrolled    time.Time `json:"enrolled"`
 	CutWhy      string    `json:"cut_why,omitempty"`
 }
@@ -64,7 +78,7 @@ func (a *API) listNodes(ctx context.Context, s access.Scope) ([]Node, error) {
 	}
 	out := make([]Node, 0, len(list))
 	for _, n := range list {
-		x := Node{ID: n.ID, Org: n.Org, Name: n.Name, Role: n.Role, State: "away", NotAfter: n.NotAfter, Enrolled: n.Enrolled, CutWhy: n.CutWhy, Limits: []string{}}
+		x := Node{ID: n.ID, Org: n.Org, Name: n.Name, Role: n.Role, State: "away", NotAfter: n.NotAfter, Overdue: n.Overdue(a.b.Now()), Enrolled: n.Enrolled, CutWhy: n.CutWhy, Limits: []string{}}
 		if r, ok := a.b.Roll.Get(n.ID); ok {
 			x.Tier, x.Version, x.Addr, x.LastSeen, x.LagMS = r.Tier, r.Version, r.Addr, r.LastSeen, r.OldestMS
 			x.ClockSkewMS, x.Events, x.PerSecond, x.Dropped, x.Spooled = r.Skew.Milliseconds(), r.Events, r.PerSecond, r.Dropped, r.Spooled

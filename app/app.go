@@ -42,6 +42,9 @@ func StartHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*Hub, e
 	if err != nil {
 		return nil, err
 	}
+	if err := whole(cfg.DataDir); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
 	h, err := wireHub(ctx, cfg, log)
 	if err != nil {
 		return nil, errors.Join(err, unlock())
@@ -115,6 +118,12 @@ func StartAll(ctx context.Context, cfg config.Config, log *slog.Logger) (*All, e
 	cfg.Metrics = "" // The hub's speak for the process; they count its nodes too.
 	listen := cfg.Resolver.Listen
 	for _, o := range cfg.Hub.Organisations {
+		if gone, err := h.h.orgs.Gone(ctx, o.Slug); err != nil || gone {
+			if err != nil {
+				return nil, errors.Join(err, a.Stop())
+			}
+			continue
+		}
 		for _, role := range o.Nodes {
 			at := place{dir: filepath.Join(cfg.DataDir, "nodes", o.Slug+"-"+role), name: o.Slug + "-" + role, listen: []string{"127.0.0.1:0"}}
 			if role == RoleResolver && len(listen) > 0 {

@@ -24,7 +24,6 @@ func (h *hub) space(context.Context) error {
 	var spent bool
 	h.brake.OnChange = func(s disk.State) {
 		sayDisk(h.log, s)
-		h.hold(s.Level >= disk.Closed)
 		if s.Level == disk.Spent {
 			spent = true
 		}
@@ -50,16 +49,6 @@ func sayDisk(log *slog.Logger, s disk.State) {
 		log.Warn("the disk is getting full", at...)
 	default:
 		log.Info("the disk has room", at...)
-	}
-}
-
-// hold makes the bus take no batches while the brake is closed, or take them
-// again.
-func (h *hub) hold(closed bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := h.line.Hold(ctx, closed); err != nil {
-		h.log.Error("the bus did not hear of the brake", "role", "hub", "closed", closed, "err", err)
 	}
 }
 

@@ -32,13 +32,14 @@ func Socket(dataDir string) string { return filepath.Join(dataDir, socketName) }
 
 // faces opens the console, the API and the operator's socket.
 func (h *hub) faces(context.Context) error {
+	h.care = h.caring()
 	auth, err := access.New(nil)
 	if err != nil {
 		return err
 	}
 	h.api = api.New(api.Backend{Version: Version(), SecureCookies: h.cfg.Hub.ConsoleTLS, Log: h.log, Now: time.Now, Access: auth, Tree: h.orgs.Current,
-		People: h.people, Nodes: h.nodes, Roll: h.roll, Findings: h.findings, Intel: h.intel, Push: h.push, Events: h.events, PDNS: h.pdns,
-		Quarantine: h.quarantine, Watch: h.line.Watch, Status: h.status})
+		People: h.people, Nodes: h.nodes, Certificates: h.ca.Own, Roll: h.roll, Findings: h.findings, Intel: h.intel, Push: h.push, Events: h.events, PDNS: h.pdns,
+		Quarantine: h.quarantine, Care: h.care, Watch: h.line.Watch, Status: h.status})
 	mux := http.NewServeMux()
 	mux.Handle("/api/", h.api)
 	mux.Handle("/", console.Handler(web.Dist()))
@@ -80,6 +81,7 @@ func (h *hub) socket() error {
 		}
 		_ = json.NewEncoder(w).Encode(map[string]string{"link": link}) // An operator who is gone asks again.
 	})
+	mux.HandleFunc("POST /backup", h.backup)
 	s := server(mux)
 	h.run.serve("operator's socket", s, func() error { return s.Serve(l) })
 	return nil
@@ -96,9 +98,16 @@ func (h *hub) link(ctx context.Context) (string, error) {
 }
 
 // seed makes the organisations of the configuration, or brings them up to date.
-func seed(ctx context.Context, orgs *identity.Organisations, list []config.Organisation) error {
+func seed(ctx context.Context, orgs *identity.Organisations, list []config.Organisation, log *slog.Logger) error {
 	for _, c := range list {
-		x := org.Organisation{Slug: c.Slug, Name: c.Name, NameJA: c.NameJA, Kana: c.Kana, Sector: c.Sector}
+		if gone, err := orgs.Gone(ctx, c.Slug); err != nil || gone {
+			if err != nil {
+				return err
+			}
+			log.Warn("an organisation of the configuration was deleted and is not made again; take it out of hub.organisations", "role", "hub", "organisation", c.Slug)
+			continue
+		}
+		x := org.Organisation{Slug: c.Slug, Name: c.Name, NameJA: c.NameJA, Kana: c.Kana, Sector: c.Sector, RetentionDays: c.Days}
 		if c.Parent != "" {
 			p, err := orgs.BySlug(ctx, c.Parent)
 			if err != nil {

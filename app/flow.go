@@ -9,6 +9,7 @@ import (
 
 	"noroshi/access"
 	"noroshi/analyse/ingest"
+	"noroshi/analyse/pdns"
 	"noroshi/bus"
 	"noroshi/event"
 	"noroshi/fault"
@@ -25,30 +26,48 @@ func (h *hub) flow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pull, err := h.line.Observations(ctx)
-	if err != nil {
+	if h.ingest, err = h.path(ctx, bus.ReaderHub, 0); err != nil {
 		return err
 	}
-	mark, err := h.pdns.Mark(ctx)
-	if err != nil {
-		return err
-	}
-	h.ingest = ingest.New(ingest.Deps{Pull: pull, Check: h.check, Quarantine: h.quarantineBatch, Tenant: h.tenant, Store: h.events, Judge: h.findings.Judge,
-		Observe: h.pdns.Observe, Commit: h.pdns.Commit, Full: h.pdns.Full, Mark: mark, Log: h.log,
-		Pass: func(ctx context.Context, f finding.Finding) error {
-			return h.line.PublishStage(ctx, "finding", string(f.ID)+"."+strconv.Itoa(len(f.Observables))+"."+strconv.FormatInt(f.Count, 10), f)
-		}})
+	h.receiver = h.line.NewReceiver(bus.ReceiverConfig{Quota: bus.DefaultQuota, Closed: h.brake.Closed, Log: h.log})
 	h.run.background("disk", h.brake.Run)
+	h.run.background("quarantine", h.aside.run)
 	h.run.background("forget", h.forget)
+	h.run.background("certificates", h.overdue)
+	h.run.background("acknowledgements", h.push.Acknowledge)
+	h.run.background("care", h.care.Run)
 	h.run.background("push", h.push.Run)
 	h.run.background("expiry", h.intel.Run)
-	h.run.background("look back", h.lookBack)
+	h.run.background("look back", h.back.run)
 	h.run.background("decide", func(ctx context.Context) error { return h.decide(ctx, found) })
 	h.run.background("ingest", h.ingest.Run)
+	h.run.background("receiver", h.receiver.Run) // Last, so that it stops first.
 	return nil
 }
 
-// forget drops, once a day, passive DNS that is older than the events are kept.
+// path makes one path of observations, from where its reader was done.
+func (h *hub) path(ctx context.Context, reader string, partition int) (*ingest.Ingest, error) {
+	r, err := h.line.Read(ctx, reader, partition)
+	if err != nil {
+		return nil, err
+	}
+	names := pdns.New(h.db, h.line.Epoch()+"."+strconv.Itoa(partition))
+	mark, err := names.Mark(ctx)
+	if err != nil {
+		r.Stop()
+		return nil, err
+	}
+	judging := &ingest.Judging{Judge: h.findings.Judge, Pass: h.pass, Observe: names.Observe, Commit: names.Commit, Full: names.Full, Mark: mark}
+	return ingest.New(ingest.Deps{Reader: r, Check: h.check, Tenant: h.tenant, Quarantine: h.quarantineBatch, Store: h.events, Judging: judging, Log: h.log}), nil
+}
+
+// pass hands a finding to those who decide.
+func (h *hub) pass(ctx context.Context, f finding.Finding) error {
+	return h.line.PublishStage(ctx, "finding", string(f.ID)+"."+strconv.Itoa(len(f.Observables))+"."+strconv.FormatInt(f.Count, 10), f)
+}
+
+// forget drops, once a day, passive DNS that is older than the events are kept,
+// and what feeds need not remember.
 func (h *hub) forget(ctx context.Context) error {
 	tick := time.NewTicker(24 * time.Hour)
 	defer tick.Stop()
@@ -58,6 +77,9 @@ func (h *hub) forget(ctx context.Context) error {
 			h.log.Error("old passive DNS cannot be dropped", "role", "hub", "err", err)
 		} else if n > 0 {
 			h.log.Info("old passive DNS dropped", "role", "hub", "entries", n)
+		}
+		if err := h.push.Forget(ctx); err != nil && ctx.Err() == nil {
+			h.log.Error("what feeds need not remember cannot be dropped", "role", "hub", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -90,17 +112,6 @@ func (h *hub) quarantineBatch(ctx context.Context, list []ingest.Refused) error 
 	return h.quarantine.Put(ctx, entries)
 }
 
-// putAside quarantines what came beside the stream of events.
-func (h *hub) putAside(ctx context.Context, list []quarantine.Quarantined) {
-	h.log.Warn("input was put into quarantine", "role", "hub", "org", list[0].Org, "node", list[0].Node, "place", list[0].Place, "why", list[0].Reason)
-	for _, x := range list {
-		h.seen.refusedAt(x.Place)
-	}
-	if err := h.quarantine.Put(ctx, list); err != nil {
-		h.log.Error("the quarantine cannot be written", "role", "hub", "err", err)
-	}
-}
-
 // decideAck is how long a decided finding may wait to be acknowledged. Deciding
 // twice decides the same, so an acknowledgement need not cost a disk each.
 const decideAck = time.Second
@@ -108,16 +119,16 @@ const decideAck = time.Second
 // decide shows each finding to the policies.
 func (h *hub) decide(ctx context.Context, found *bus.Pull) error {
 	defer found.Stop()
-	var done *bus.Message
+	var done uint64 // decided on, and not done with on the bus
 	for {
 		soon, cancel := context.WithTimeout(ctx, decideAck)
 		m, err := found.Next(soon)
 		cancel()
-		if (err != nil || done != nil && m.Seq > done.Seq+100) && done != nil {
-			if aerr := done.Ack(context.WithoutCancel(ctx)); aerr != nil {
+		if (err != nil || done > 0 && m.Seq > done+100) && done > 0 {
+			if aerr := found.Done(context.WithoutCancel(ctx), done); aerr != nil {
 				h.log.Warn("findings are decided on again after a restart", "role", "hub", "err", aerr)
 			}
-			done = nil
+			done = 0
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -133,7 +144,7 @@ func (h *hub) decide(ctx context.Context, found *bus.Pull) error {
 		} else if err := h.consider(ctx, f); err != nil && ctx.Err() == nil {
 			h.log.Error("a finding cannot be decided on; it stays open for a person", "role", "hub", "org", f.Org, "finding", f.ID, "err", err)
 		}
-		done = m
+		done = m.Seq
 	}
 }
 
@@ -151,34 +162,4 @@ func (h *hub) consider(ctx context.Context, f finding.Finding) error {
 		return errors.Join(err, serr)
 	}
 	return err
-}
-
-// lookBack hunts for each new indicator in everything that is stored.
-func (h *hub) lookBack(ctx context.Context) error {
-	for {
-		var ind indicator.Indicator
-		select {
-		case <-ctx.Done():
-			return nil
-		case ind = <-h.hunts:
-		}
-		if err := h.hunt(ctx, ind); err != nil && ctx.Err() == nil {
-			h.log.Error("the look back failed", "role", "hub", "org", ind.Org, "indicator", ind.ID, "err", err)
-		}
-	}
-}
-
-func (h *hub) hunt(ctx context.Context, ind indicator.Indicator) error {
-	if err := h.ingest.Settled(ctx); err != nil {
-		return err
-	}
-	seen, err := h.hunter.Hunt(ctx, access.Hub(h.orgs.Current(), "hunt"), ind)
-	if err != nil {
-		return err
-	}
-	n, err := h.findings.AddSightings(ctx, ind, seen)
-	if err != nil {
-		return err
-	}
-	return h.intel.AddSightings(ctx, ind.ID, n)
 }

@@ -90,8 +90,9 @@ func (h *hub) receiveHop(r *readings) status.Hop {
 			took = append(took, time.Duration(n.BatchMS*float64(time.Millisecond)))
 		}
 	}
-	full := r.batches.MaxBytes > 0 && r.batches.Bytes*100 >= uint64(r.batches.MaxBytes)*95
+	full := r.bundles.MaxBytes > 0 && r.bundles.Bytes*100 >= uint64(r.bundles.MaxBytes)*95
 	x = waits(x, median(took), receiveBounds)
+	x.Waiting, x.Bytes = status.Count(r.received.Waiting), status.Count(r.received.WaitingBytes)
 	switch {
 	case r.disk.Level >= disk.Closed:
 		x.State = status.Stuck
@@ -119,18 +120,15 @@ func median(list []time.Duration) time.Duration {
 }
 
 func judgeHop(r *readings) status.Hop {
-	h := status.Hop{Name: status.Judge, Unit: "batches", Rows: "/search", PerSecond: r.rate.events}
+	h := status.Hop{Name: status.Judge, Unit: "bundles", Rows: "/search", PerSecond: r.rate.events}
 	if r.busErr != nil {
 		return broken(h.Name, h.Unit, r.busErr)
 	}
-	waiting := r.batches.Last - min(r.marks.Judged, r.batches.Last)
-	if r.marks.Judged == 0 {
-		waiting = r.batches.Messages
-	}
+	waiting := r.bundles.Last - min(r.marks.Judged, r.bundles.Last)
 	h = waits(h, age(r.at, r.unjudged), judgeBounds)
 	h.Waiting = status.Count(waiting)
 	if h.State == status.Fine {
-		h.Why = status.Say("Every batch is shown to rules and indicators as it comes.", "束は届き次第、規則と指標に照らされています。")
+		h.Why = status.Say("Every bundle is shown to rules and indicators as it comes.", "束は届き次第、規則と指標に照らされています。")
 		return h
 	}
 	h.Why = status.Say("More comes than rules and indicators can be asked about.", "規則と指標の判定が流量に追いついていません。")
@@ -139,12 +137,12 @@ func judgeHop(r *readings) status.Hop {
 }
 
 func storeHop(r *readings) status.Hop {
-	h := status.Hop{Name: status.Store, Unit: "batches", Rows: "/search", PerSecond: r.rate.events}
+	h := status.Hop{Name: status.Store, Unit: "bundles", Rows: "/search", PerSecond: r.rate.events}
 	if r.busErr != nil {
 		return broken(h.Name, h.Unit, r.busErr)
 	}
-	h = waits(h, age(r.at, r.batches.Oldest), storeBounds)
-	h.Waiting, h.Bytes = status.Count(r.batches.Messages), status.Count(r.batches.Bytes)
+	h = waits(h, age(r.at, r.bundles.Oldest), storeBounds)
+	h.Waiting, h.Bytes = status.Count(r.bundles.Messages), status.Count(r.bundles.Bytes)
 	if h.State == status.Fine {
 		h.Why = status.Say("Once a second everything that came is durable and searchable.", "毎秒、届いたすべてが確実に保存され、検索できます。")
 		return h

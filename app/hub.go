@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"noroshi/analyse/sigma"
 	"noroshi/api"
 	"noroshi/bus"
+	"noroshi/care"
 	"noroshi/config"
 	"noroshi/content"
 	"noroshi/disk"
@@ -61,14 +63,16 @@ type hub struct {
 	roll       *rollcall.Roll
 	events     eventstore.Store
 	quarantine *quarantine.Store
+	aside      *aside
 	pdns       *pdns.Store
 	match      *match.Set
 	findings   *analyse.Analyser
+	receiver   *bus.Receiver
 	ingest     *ingest.Ingest
-	hunter     *hunt.Hunter
-	hunts      chan indicator.Indicator
 	intel      *intel.Intel
+	back       *lookBack
 	push       *push.Push
+	care       *care.Care
 	api        *api.API
 	brake      *disk.Brake
 	seen       *observed
@@ -76,6 +80,7 @@ type hub struct {
 	board      *status.Board
 	started    time.Time
 
+	copying                             sync.Mutex // held by the one backup that is under way
 	enrolAddr, consoleAddr, metricsAddr string
 	run                                 runner
 }
@@ -83,7 +88,7 @@ type hub struct {
 // wireHub builds the hub in one straight line: what is made first is stopped
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
-	h := &hub{cfg: cfg, log: log.With(oplog.Role, "hub"), started: time.Now(), roll: rollcall.New(time.Now), match: match.New(), hunts: make(chan indicator.Indicator, 1024), run: newRunner(), seen: newObserved(), board: status.NewBoard()}
+	h := &hub{cfg: cfg, log: log.With(oplog.Role, "hub"), started: time.Now(), roll: rollcall.New(time.Now), match: match.New(), run: newRunner(), seen: newObserved(), board: status.NewBoard()}
 	for _, step := range []func(context.Context) error{h.space, h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow, h.telemetry} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
@@ -96,21 +101,18 @@ func (h *hub) dir(name string) string { return filepath.Join(h.cfg.DataDir, name
 
 // records opens the ledger and the organisations.
 func (h *hub) records(ctx context.Context) (err error) {
-	url := h.cfg.Hub.Ledger
-	if url == "" {
-		url = "sqlite:" + h.dir("ledger.db")
-	}
-	if h.db, err = ledger.Open(ctx, url); err != nil {
+	if h.db, err = ledger.Open(ctx, ledgerURL(h.cfg), copyFirst(h.cfg, h.log)); err != nil {
 		return err
 	}
 	h.db.OnWrite = h.seen.onWrite
 	h.run.cleanup("ledger", h.db.Close)
 	h.deps = identity.Deps{DB: h.db, Now: time.Now, Ident: ident.System()}
 	h.quarantine = quarantine.New(h.db, time.Now, h.deps.Ident)
+	h.aside = newAside(h.quarantine.Put, h.seen, h.log)
 	if h.orgs, err = identity.OpenOrganisations(ctx, h.deps); err != nil {
 		return err
 	}
-	return seed(ctx, h.orgs, h.cfg.Hub.Organisations)
+	return seed(ctx, h.orgs, h.cfg.Hub.Organisations, h.log)
 }
 
 // identities opens the authority and the people.
@@ -154,43 +156,44 @@ func (h *hub) transport(ctx context.Context) error {
 		return err
 	}
 	h.run.cleanup("bus", func() error { h.server.Close(); return nil })
-	if h.line, err = h.server.Hub(ctx); err != nil {
+	if h.line, err = h.server.Hub(ctx, bus.Single(int64(h.cfg.Hub.BusMiB)<<20)); err != nil {
 		return err
 	}
 	h.run.cleanup("line", func() error { h.line.Close(); return nil })
-	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor})
+	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor, Life: h.cfg.Hub.NodeLife()})
 	if err != nil {
 		return err
 	}
 	nodes.OnCut = func(id ident.ID) {
 		h.server.Disconnect(id)
+		h.announceNodes("node", []ident.ID{id})
 		h.roll.Forget(id)
-		h.announce("node", id, nil)
 	}
+	nodes.OnRetire = h.server.Disconnect
 	h.admitting.Store(nodes)
 	h.nodes = nodes
 	h.push = push.New(push.Deps{DB: h.db, Wire: h.line, Key: h.ca.FeedKey(), Tree: h.orgs.Current, Edges: h.edges, Now: time.Now, Log: h.log})
 	h.push.OnHop = h.seen.onHop
-	h.push.OnAck = func(nodes []ident.ID) { h.announce("signal", nodes[0], nil) }
-	return errors.Join(h.enrolment(l), h.listen(ctx))
+	h.push.OnAck = func(nodes []ident.ID) { h.announceNodes("signal", nodes) }
+	return errors.Join(h.enrolment(l), h.listen())
 }
 
 // enrolment lets nodes join.
 func (h *hub) enrolment(l net.Listener) error {
-	cfg, err := h.ca.ServerTLS(h.hosts())
+	cfg, err := h.ca.EnrolTLS(h.hosts())
 	if err != nil {
 		return err
 	}
 	s := server(identity.EnrolHandler(h.nodes, h.log))
-	s.TLSConfig = cfg
+	s.TLSConfig, s.ErrorLog = cfg, h.nodes.HandshakeLog(h.log)
 	h.run.serve("enrolment", s, func() error { return s.ServeTLS(l, "", "") })
 	return nil
 }
 
 // listen takes what nodes say beside their events.
-func (h *hub) listen(ctx context.Context) error {
+func (h *hub) listen() error {
 	refused := func(from bus.Node, place string, data []byte, err error) {
-		h.putAside(context.WithoutCancel(ctx), []quarantine.Quarantined{{Org: from.Org, Node: from.ID, Place: place, Reason: fault.PublicOf(err), Sample: string(data[:min(len(data), intake.MaxSample)])}})
+		h.aside.put(quarantine.Quarantined{Org: from.Org, Node: from.ID, Place: place, Reason: fault.PublicOf(err), Sample: string(data[:min(len(data), intake.MaxSample)])})
 	}
 	return errors.Join(
 		h.line.OnSync(func(ctx context.Context, from bus.Node, req []byte) ([]byte, error) {
@@ -227,9 +230,6 @@ func (h *hub) admit(cert *x509.Certificate) (bus.Node, time.Time, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	n, err := nodes.Admit(ctx, cert)
-	if err != nil {
-		h.seen.refused.Add(1)
-	}
 	return bus.Node{Org: n.Org, ID: n.ID, Name: n.Name}, n.NotAfter, err
 }
 
@@ -249,7 +249,7 @@ func (h *hub) edges() []push.Edge {
 }
 
 func (h *hub) store(context.Context) error {
-	h.pdns = pdns.New(h.db)
+	h.pdns = pdns.New(h.db, "")
 	s, err := victorialogs.Open(victorialogs.Config{Dir: h.dir("events"), MemoryMiB: h.cfg.Hub.EventsMiB, Retention: time.Duration(h.cfg.Hub.RetentionDays) * 24 * time.Hour}, h.log)
 	if err != nil {
 		return err
@@ -283,7 +283,6 @@ func (h *hub) analysis(ctx context.Context) error {
 		return err
 	}
 	h.findings.OnChange = func(f finding.Finding) { h.announce("finding", f.ID, h.visible(f.Org)) }
-	h.hunter = hunt.New(h.events)
 	return nil
 }
 
@@ -328,6 +327,8 @@ func (h *hub) intelligence(ctx context.Context) error {
 	for _, ind := range active {
 		h.match.Put(ind)
 	}
+	h.back = &lookBack{db: h.db, intel: h.intel, findings: h.findings, hunter: hunt.New(h.events), scope: func() access.Scope { return access.Hub(h.orgs.Current(), "hunt") },
+		matched: h.match.Has, settled: func(ctx context.Context) error { return h.ingest.Settled(ctx) }, log: h.log, wake: make(chan struct{}, 1)}
 	h.intel.OnChange = func(ind indicator.Indicator) {
 		// The matcher has it before the look back waits for what is on its way:
 		// no event falls between.
@@ -336,12 +337,7 @@ func (h *hub) intelligence(ctx context.Context) error {
 		if ind.State != indicator.Active {
 			return
 		}
-		select {
-		case h.hunts <- ind:
-		default:
-			h.seen.huntsSkipped.Add(1)
-			h.log.Warn("the look back is behind; this indicator is not hunted", "role", "hub", "org", ind.Org, "indicator", ind.ID)
-		}
+		h.back.look()
 	}
 	return nil
 }
@@ -356,6 +352,18 @@ func (h *hub) readers(ind indicator.Indicator) []ident.ID {
 		out = append(out, o)
 	}
 	return out
+}
+
+// announceNodes says to each organisation, once, that something happened with its
+// nodes. One that does not report yet is seen at the page's next look.
+func (h *hub) announceNodes(topic string, nodes []ident.ID) {
+	said := map[ident.ID]bool{}
+	for _, n := range nodes {
+		if r, ok := h.roll.Get(n); ok && !said[r.Org] {
+			said[r.Org] = true
+			h.announce(topic, n, h.visible(r.Org))
+		}
+	}
 }
 
 func (h *hub) announce(topic string, id ident.ID, readers []ident.ID) {

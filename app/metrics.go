@@ -112,27 +112,35 @@ func (h *hub) hubFamilies() []family[*readings] {
 				say(v, o)
 			}
 		}},
-		one("noroshi_bus_batches_total", "Batches of events that the bus took and made durable.", c, func(r *readings) float64 { return float64(r.batches.Last) }),
+		one("noroshi_bus_batches_total", "Batches of events that were taken and made durable.", c, func(r *readings) float64 { return float64(r.received.Taken) }),
+		one("noroshi_bus_repeated_batches_total", "Batches that a node sent again although they were durable.", c, func(r *readings) float64 { return float64(r.received.Repeated) }),
+		one("noroshi_bus_refused_batches_total", "Batches that were not taken: the node is to send them again.", c, func(r *readings) float64 { return float64(r.received.Refused) }),
+		one("noroshi_bus_waiting_batches", "Batches that wait to be taken, for their organisation's turn or the disk.", g, func(r *readings) float64 { return float64(r.received.Waiting) }),
+		one("noroshi_bus_waiting_bytes", "Bytes of these batches.", g, func(r *readings) float64 { return float64(r.received.WaitingBytes) }),
 		{"noroshi_bus_backlog_messages", "Messages that the bus holds and nobody has acknowledged.", g, []string{"stream"}, func(r *readings, say func(float64, ...string)) {
-			say(float64(r.batches.Messages), "observations")
+			say(float64(r.bundles.Messages), "observations")
 			say(float64(r.stages.Messages), "stages")
 		}},
 		{"noroshi_bus_backlog_bytes", "Bytes of these messages.", g, []string{"stream"}, func(r *readings, say func(float64, ...string)) {
-			say(float64(r.batches.Bytes), "observations")
+			say(float64(r.bundles.Bytes), "observations")
 			say(float64(r.stages.Bytes), "stages")
 		}},
 		{"noroshi_bus_backlog_oldest_seconds", "Age of the oldest of these messages.", g, []string{"stream"}, func(r *readings, say func(float64, ...string)) {
-			say(seconds(r, r.batches.Oldest), "observations")
+			say(seconds(r, r.bundles.Oldest), "observations")
 			say(seconds(r, r.stages.Oldest), "stages")
 		}},
-		one("noroshi_bus_limit_bytes", "Bytes of batches beyond which nodes are told to wait.", g, func(r *readings) float64 { return float64(r.batches.MaxBytes) }),
+		one("noroshi_bus_limit_bytes", "Bytes of batches beyond which nodes are told to wait.", g, func(r *readings) float64 { return float64(r.bundles.MaxBytes) }),
 		one("noroshi_bus_up", "1 when the bus answers.", g, func(r *readings) float64 { return truth(r.busErr == nil) }),
 		one("noroshi_bus_connections", "Connections to the bus.", g, func(r *readings) float64 { return float64(r.connections) }),
-		one("noroshi_bus_refused_connections_total", "Connections that were refused: unknown, cut off or ended certificates.", c, func(*readings) float64 { return float64(h.seen.refused.Load()) }),
+		{"noroshi_refused_total", "Who was not let in, by reason.", c, []string{"reason"}, func(r *readings, say func(float64, ...string)) {
+			for _, why := range identity.Refusals {
+				say(float64(r.strangers[why]), string(why))
+			}
+		}},
 		one("noroshi_ingest_batches_total", "Batches that were judged and stored.", c, func(r *readings) float64 { return float64(r.ingest.Batches) }),
 		one("noroshi_ingest_events_total", "Events that were judged and stored.", c, func(r *readings) float64 { return float64(r.ingest.Events) }),
 		one("noroshi_ingest_repeated_events_total", "Events that came again and were not stored twice.", c, func(r *readings) float64 { return float64(r.ingest.Redelivered) }),
-		one("noroshi_ingest_unjudged_batches", "Batches that were not shown to rules and indicators yet.", g, func(r *readings) float64 { return float64(r.batches.Last - min(r.batches.Last, r.marks.Judged)) }),
+		one("noroshi_ingest_unjudged_bundles", "Bundles of batches that were not shown to rules and indicators yet.", g, func(r *readings) float64 { return float64(r.bundles.Last - min(r.bundles.Last, r.marks.Judged)) }),
 		one("noroshi_ingest_findings_total", "Findings that were passed on to be decided on.", c, func(r *readings) float64 { return float64(r.ingest.Findings) }),
 		one("noroshi_log_suppressed_lines_total", "Repeated lines of the log that were held back.", c, func(*readings) float64 { return float64(oplog.Suppressed(h.log)) }),
 		{"noroshi_quarantined_total", "Refused pieces of input by the kind of their place.", c, []string{"class"}, func(_ *readings, say func(float64, ...string)) {
@@ -140,6 +148,7 @@ func (h *hub) hubFamilies() []family[*readings] {
 				say(float64(h.seen.quarantined[i].Load()), class)
 			}
 		}},
+		one("noroshi_quarantine_unkept_total", "Refused pieces that were counted and not kept, because one node sent too many.", c, func(*readings) float64 { return float64(h.seen.unkept.Load()) }),
 	}, h.recordFamilies()...)
 }
 
@@ -172,10 +181,12 @@ func (h *hub) recordFamilies() []family[*readings] {
 				say(float64(x), s)
 			}
 		}},
-		one("noroshi_hunts_waiting", "Indicators that wait to be looked for in what is stored.", g, func(r *readings) float64 { return float64(r.hunts) }),
-		one("noroshi_hunts_skipped_total", "Indicators that were not looked for, because too many waited.", c, func(*readings) float64 { return float64(h.seen.huntsSkipped.Load()) }),
-		{"noroshi_certificate_expiry_timestamp_seconds", "When a certificate ends: that of the authority, and the first of the nodes' that are not cut off.", g, []string{"certificate"}, func(r *readings, say func(float64, ...string)) {
-			say(float64(h.ca.NotAfter().Unix()), "authority")
+		one("noroshi_hunts_waiting", "Indicators that wait to be looked for in what is stored.", g, func(r *readings) float64 { return float64(r.hunts.Waiting) }),
+		one("noroshi_hunts_oldest_seconds", "Age of the oldest of these.", g, func(r *readings) float64 { return age(r.at, r.hunts.Oldest).Seconds() }),
+		{"noroshi_certificate_expiry_timestamp_seconds", "When a certificate ends: those of the hub itself, and the first of the nodes' that are not cut off.", g, []string{"certificate"}, func(r *readings, say func(float64, ...string)) {
+			for _, x := range r.own {
+				say(float64(x.NotAfter.Unix()), x.Name)
+			}
 			first := 0.0
 			for _, n := range r.nodes {
 				if at := float64(n.NotAfter.Unix()); n.Node.State != identity.NodeCut && (first == 0 || at < first) {

@@ -82,6 +82,7 @@ func (n *node) wire(ctx context.Context, cfg config.Config, role string, at plac
 	n.brake = newBrake(cfg.Disk, 0, at.dir)
 	n.brake.OnChange = func(s disk.State) { sayDisk(n.log, s) }
 	n.run.background("disk", n.brake.Run)
+	n.run.background("certificate", n.renew)
 	host, _ := os.Hostname() // An unnamed machine is told apart by its node.
 	n.spool, err = spool.Open(spool.Config{Dir: filepath.Join(at.dir, "spool"), MaxBytes: int64(cfg.Spool.MaxMiB) << 20, Org: n.id.Org, Node: n.id.Node,
 		Hostname: host, Product: role, Version: Version()},
@@ -230,6 +231,9 @@ func (n *node) state() rollcall.Report {
 	}
 	if s.Problem != "" {
 		r.Limits = append(r.Limits, s.Problem)
+	}
+	if p := n.id.Problem(); p != "" {
+		r.Limits = append(r.Limits, p)
 	}
 	if n.sensor != nil {
 		x := n.sensor.Stats() // It counts what the spool refused, too.

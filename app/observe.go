@@ -22,9 +22,9 @@ type observed struct {
 	ledgerWrite, append, sync, search prometheus.Histogram
 	push, acknowledge, publish        prometheus.Histogram
 
-	ledgerFailed, refused, huntsSkipped atomic.Uint64
-	quarantined                         [len(quarantineClasses)]atomic.Uint64
-	lastPublish                         atomic.Int64 // nanoseconds
+	ledgerFailed, unkept atomic.Uint64
+	quarantined          [len(quarantineClasses)]atomic.Uint64
+	lastPublish          atomic.Int64 // nanoseconds
 }
 
 func newObserved() *observed {
@@ -33,8 +33,8 @@ func newObserved() *observed {
 		append:      durations("noroshi_event_store_append_seconds", "How long the event store took to take one batch."),
 		sync:        durations("noroshi_event_store_sync_seconds", "How long one durable round of the event store took."),
 		search:      durations("noroshi_event_store_search_seconds", "How long one search in the event store took."),
-		push:        durations("noroshi_push_seconds", "From decided to pushed (t2 to t3), per change that this hub decided."),
-		acknowledge: durations("noroshi_acknowledge_seconds", "From pushed to acknowledged (t3 to t6), per edge and newest frame."),
+		push:        durations("noroshi_push_seconds", "From decided to pushed (t2 to t3), per change that this hub decided and pushed."),
+		acknowledge: durations("noroshi_acknowledge_seconds", "From pushed to acknowledged (t3 to t6), per edge and newest frame that this hub pushed."),
 		publish:     durations("noroshi_publish_seconds", "How long the hub took to make one batch of this node durable."),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"noroshi/disk"
+	"noroshi/identity"
 	"noroshi/status"
 )
 
@@ -21,11 +22,11 @@ func (h *hub) hubParts(r *readings) []status.Part {
 		{Kind: status.KindHub, Name: name, Hub: name, Why: status.Say("It runs.", "稼働しています。"), Facts: []status.Fact{
 			{Name: "version", Text: Version()}, {Name: "started", Value: float64(h.started.Unix()), Unit: "time"},
 			{Name: "memory", Value: float64(mem.Sys), Unit: "bytes"}, {Name: "connections", Value: float64(r.connections), Unit: "count"}}},
-		h.busPart(r, name), h.storePart(r, name), h.ledgerPart(r), h.lookBackPart(r, name),
+		h.busPart(r, name), h.storePart(r, name), h.ledgerPart(r), lookBackPart(r, name),
 		{Kind: status.KindQuarantine, Why: status.Say("What cannot be used is kept with its reason.", "使えない入力は理由とともに隔離されています。"), Rows: "/nodes",
-			Facts: []status.Fact{{Name: "refused", Value: float64(h.seen.allQuarantined()), Unit: "count"}}},
-		h.authorityPart(r),
+			Facts: []status.Fact{{Name: "refused", Value: float64(h.seen.allQuarantined()), Unit: "count"}, {Name: "unkept", Value: float64(h.seen.unkept.Load()), Unit: "count"}}},
 	}
+	parts = append(parts, certificateParts(r.own, r.at)...)
 	for i := range parts {
 		if parts[i].State == status.Fine {
 			parts[i].Do = status.Text{}
@@ -35,12 +36,16 @@ func (h *hub) hubParts(r *readings) []status.Part {
 }
 
 func (h *hub) busPart(r *readings, hub string) status.Part {
+	strangers := uint64(0)
+	for _, n := range r.strangers {
+		strangers += n
+	}
 	p := status.Part{Kind: status.KindBus, Name: hub, Hub: hub, Why: status.Say("It takes batches and loses none.", "束を受け入れ、失っていません。"), Facts: []status.Fact{
-		{Name: "waiting", Value: float64(r.batches.Bytes), Unit: "bytes"}, {Name: "room", Value: float64(r.batches.MaxBytes), Unit: "bytes"},
-		{Name: "refused_connections", Value: float64(h.seen.refused.Load()), Unit: "count"}}}
+		{Name: "waiting", Value: float64(r.bundles.Bytes), Unit: "bytes"}, {Name: "room", Value: float64(r.bundles.MaxBytes), Unit: "bytes"},
+		{Name: "refused_batches", Value: float64(r.received.Refused), Unit: "count"}, {Name: "refused_connections", Value: float64(strangers), Unit: "count"}}}
 	used := 0.0
-	if r.batches.MaxBytes > 0 {
-		used = 100 * float64(r.batches.Bytes) / float64(r.batches.MaxBytes)
+	if r.bundles.MaxBytes > 0 {
+		used = 100 * float64(r.bundles.Bytes) / float64(r.bundles.MaxBytes)
 	}
 	switch {
 	case r.busErr != nil:
@@ -54,7 +59,7 @@ func (h *hub) busPart(r *readings, hub string) status.Part {
 }
 
 func (h *hub) storePart(r *readings, hub string) status.Part {
-	p := status.Part{Kind: status.KindStore, Name: "events", Hub: hub, Rows: "/search", LagMS: status.MS(age(r.at, r.batches.Oldest)),
+	p := status.Part{Kind: status.KindStore, Name: "events", Hub: hub, Rows: "/search", LagMS: status.MS(age(r.at, r.bundles.Oldest)),
 		Why: status.Say("It takes events.", "保存を受け付けています。"), Facts: []status.Fact{
 			{Name: "rows", Value: float64(r.store.Rows), Unit: "count"}, {Name: "bytes", Value: float64(r.store.Bytes), Unit: "bytes"},
 			{Name: "retention", Value: float64(h.cfg.Hub.RetentionDays) * 86400, Unit: "seconds"}}}
@@ -82,24 +87,42 @@ func (h *hub) ledgerPart(r *readings) status.Part {
 	return p
 }
 
-func (h *hub) lookBackPart(r *readings, hub string) status.Part {
-	p := status.Part{Kind: status.KindLookBack, Name: hub, Hub: hub, Rows: "/indicators", Why: status.Say("New indicators are looked for in what is stored.", "新しい指標を過去の記録から探しています。"),
-		Facts: []status.Fact{{Name: "waiting", Value: float64(r.hunts), Unit: "count"}, {Name: "skipped", Value: float64(h.seen.huntsSkipped.Load()), Unit: "count"}}}
-	if r.hunts > cap(h.hunts)/2 {
-		p.State, p.Why = status.Slow, status.Say("Many indicators wait to be looked for.", "多くの指標が探索を待っています。")
-		p.Do = status.Say("It catches up by itself; more at once than it holds are looked for only from now on.", "自動で追いつきます。上限を超えた分は今後の記録だけが対象になります。")
+// huntBounds say how long an indicator may wait to be looked for: a look back
+// over everything that is stored takes a while.
+var huntBounds = status.Bounds{Slow: time.Minute, Stuck: 10 * time.Minute}
+
+func lookBackPart(r *readings, hub string) status.Part {
+	p := status.Part{Kind: status.KindLookBack, Name: hub, Hub: hub, Rows: "/indicators", State: huntBounds.Judge(age(r.at, r.hunts.Oldest)), Why: status.Say("New indicators are looked for in what is stored.", "新しい指標を過去の記録から探しています。"),
+		Facts: []status.Fact{{Name: "waiting", Value: float64(r.hunts.Waiting), Unit: "count"}}}
+	if r.hunts.Waiting > 0 {
+		p.LagMS = status.MS(age(r.at, r.hunts.Oldest))
+	}
+	if p.State > status.Fine {
+		p.Why = status.Say("Indicators wait long to be looked for.", "指標が長く探索を待っています。")
+		p.Do = status.Say("It catches up by itself and skips none; if it does not, see the hub's log and the event store.", "自動で追いつき、漏れはありません。進まない場合はハブのログとイベントストアを確認してください。")
 	}
 	return p
 }
 
-func (h *hub) authorityPart(r *readings) status.Part {
-	left := h.ca.NotAfter().Sub(r.at)
-	p := status.Part{Kind: status.KindCertificate, Name: "authority", Why: status.Say("It is valid.", "有効です。"), Facts: []status.Fact{{Name: "ends", Value: float64(h.ca.NotAfter().Unix()), Unit: "time"}}}
-	if left < 365*24*time.Hour {
-		p.State, p.Why = status.Slow, status.Say("It ends in %.0f days.", "期限まであと%.0f日です。", left.Hours()/24)
-		p.Do = status.Say("Plan its renewal: every node must learn of the new one before.", "更新を計画してください。全ノードに新しい証明書を配る必要があります。")
+// certificateParts are the hub's own certificates. The authority's renewal is
+// planned by people; the others renew themselves, or should have.
+func certificateParts(own []identity.Ending, now time.Time) []status.Part {
+	var out []status.Part
+	for _, c := range own {
+		left := c.NotAfter.Sub(now)
+		p := status.Part{Kind: status.KindCertificate, Name: c.Name, Why: status.Say("It is valid.", "有効です。"), Facts: []status.Fact{{Name: "ends", Value: float64(c.NotAfter.Unix()), Unit: "time"}}}
+		switch authority := c.Name == identity.Authority; {
+		case authority && left < 365*24*time.Hour:
+			p.State, p.Do = status.Slow, status.Say("Plan its renewal: every node must learn of the new one before.", "更新を計画してください。全ノードに新しい証明書を配る必要があります。")
+		case !authority && left < ownEndsSoon:
+			p.State, p.Do = status.Slow, status.Say("It renews by itself and could not: is its folder writable?", "自動更新に失敗しています。フォルダーに書き込めるか確認してください。")
+		}
+		if p.State > status.Fine {
+			p.Why = status.Say("It ends in %.0f days.", "期限まであと%.0f日です。", left.Hours()/24)
+		}
+		out = append(out, p)
 	}
-	return p
+	return out
 }
 
 // diskParts are the filesystems, each as the brake sees it.

@@ -14,6 +14,7 @@ import (
 	"noroshi/ident"
 	"noroshi/identity"
 	"noroshi/indicator"
+	"noroshi/intel"
 	"noroshi/label"
 	"noroshi/sense/rollcall"
 	"noroshi/share/push"
@@ -25,10 +26,12 @@ import (
 type readings struct {
 	at time.Time
 
-	batches, stages bus.Backlog
-	unjudged        time.Time // when the oldest batch was taken that was not judged; zero when all were
+	received        bus.Received
+	bundles, stages bus.Backlog
+	unjudged        time.Time // when the oldest bundle was taken that was not judged; zero when all were
 	busErr          error
 	connections     int
+	strangers       map[identity.Refusal]uint64 // and others who were not let in, by reason
 
 	ingest ingest.Stats
 	marks  ingest.Marks
@@ -44,7 +47,8 @@ type readings struct {
 	ledgerErr  error
 	ledgerTook time.Duration // what these looks at the ledger took
 
-	hunts int
+	own   []identity.Ending // certificates of the hub itself
+	hunts intel.Hunts
 	disk  disk.State
 	rate  rates
 }
@@ -87,7 +91,7 @@ func (h *hub) read(ctx context.Context) *readings {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTime)
 	defer cancel()
-	r := &readings{at: now, ingest: h.ingest.Stats(), marks: h.ingest.Marks(), hunts: len(h.hunts), connections: h.server.Connected(), disk: h.brake.State()}
+	r := &readings{at: now, ingest: h.ingest.Stats(), marks: h.ingest.Marks(), received: h.receiver.Stats(), strangers: h.nodes.Refused(), own: h.ca.Own(), connections: h.server.Connected(), disk: h.brake.State()}
 	h.readBus(ctx, r)
 	r.store, r.storeErr = h.events.Stats(ctx)
 	began := time.Now()
@@ -98,15 +102,13 @@ func (h *hub) read(ctx context.Context) *readings {
 }
 
 func (h *hub) readBus(ctx context.Context, r *readings) {
-	if r.batches, r.busErr = h.line.Batches(ctx); r.busErr != nil {
+	if r.bundles, r.busErr = h.line.Backlog(ctx); r.busErr != nil {
 		return
 	}
 	if r.stages, r.busErr = h.line.Stages(ctx); r.busErr != nil {
 		return
 	}
-	if r.marks.Judged == 0 { // Since the start nothing was judged: all that is there waits.
-		r.unjudged = r.batches.Oldest
-	} else if r.marks.Judged < r.batches.Last {
+	if r.marks.Judged < r.bundles.Last {
 		r.unjudged, r.busErr = h.line.TakenAt(ctx, r.marks.Judged+1)
 	}
 }
@@ -134,7 +136,10 @@ func (h *hub) readLedger(ctx context.Context, r *readings) error {
 	if r.findings, err = h.findings.Counts(ctx, s, label.Real); err != nil {
 		return err
 	}
-	r.indicators, err = h.intel.Counts(ctx, s, label.Real)
+	if r.indicators, err = h.intel.Counts(ctx, s, label.Real); err != nil {
+		return err
+	}
+	r.hunts, err = h.intel.Hunts(ctx)
 	return err
 }
 
@@ -150,7 +155,7 @@ func (g *gauge) keep(r *readings) {
 			v := float64(now-min(now, then)) / d
 			return &v
 		}
-		r.rate = rates{per(r.batches.Last, g.past.batches.Last), per(r.ingest.Events, g.past.ingest.Events), per(r.ingest.Findings, g.past.ingest.Findings)}
+		r.rate = rates{per(r.received.Taken, g.past.received.Taken), per(r.ingest.Events, g.past.ingest.Events), per(r.ingest.Findings, g.past.ingest.Findings)}
 	}
 	if g.last != nil && r.at.Sub(g.past.at) > 2*span && r.at.Sub(g.last.at) < span {
 		g.past = g.last

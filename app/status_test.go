@@ -14,6 +14,7 @@ import (
 	"noroshi/eventstore"
 	"noroshi/ident"
 	"noroshi/identity"
+	"noroshi/intel"
 	"noroshi/sense/rollcall"
 	"noroshi/share/push"
 	"noroshi/status"
@@ -23,7 +24,7 @@ import (
 func wellRead(now time.Time) *readings {
 	n := nodeReading{Node: identity.Node{ID: "nod_a", Org: "org_a", Name: "a", State: identity.NodeActive, NotAfter: now.Add(1000 * time.Hour)}, reported: true, here: true}
 	n.State = rollcall.State{Report: rollcall.Report{OldestMS: 3, BatchMS: 2}}
-	return &readings{at: now, batches: bus.Backlog{Last: 100, Messages: 1, Oldest: now.Add(-time.Second), MaxBytes: 1000, Bytes: 10}, marks: ingest.Marks{Judged: 100},
+	return &readings{at: now, bundles: bus.Backlog{Last: 100, Messages: 1, Oldest: now.Add(-time.Second), MaxBytes: 1000, Bytes: 10}, marks: ingest.Marks{Judged: 100},
 		nodes: []nodeReading{n}, edges: []push.EdgeState{{State: push.Confirmed}}, disk: disk.State{Spaces: []disk.Space{{Path: "/d", Total: 10, Free: 9}}, Short: disk.Space{Path: "/d"}}}
 }
 
@@ -37,16 +38,16 @@ func TestEachTroubleIsFoundAndExplained(t *testing.T) {
 		spoil     func(r *readings)
 	}{
 		"nothing":             {status.Store, status.KindStore, status.Fine, func(*readings) {}},
-		"young backlog":       {status.Judge, "", status.Fine, func(r *readings) { r.batches.Last, r.unjudged = 101, now.Add(-100*time.Millisecond) }},
-		"judge is behind":     {status.Judge, "", status.Slow, func(r *readings) { r.batches.Last, r.unjudged = 150, now.Add(-5*time.Second) }},
-		"judge stands":        {status.Judge, "", status.Stuck, func(r *readings) { r.batches.Last, r.unjudged = 150, now.Add(-time.Minute) }},
-		"store is behind":     {status.Store, "", status.Slow, func(r *readings) { r.batches.Oldest = now.Add(-10 * time.Second) }},
-		"store stands":        {status.Store, "", status.Stuck, func(r *readings) { r.batches.Oldest = now.Add(-2 * time.Minute) }},
+		"young backlog":       {status.Judge, "", status.Fine, func(r *readings) { r.bundles.Last, r.unjudged = 101, now.Add(-100*time.Millisecond) }},
+		"judge is behind":     {status.Judge, "", status.Slow, func(r *readings) { r.bundles.Last, r.unjudged = 150, now.Add(-5*time.Second) }},
+		"judge stands":        {status.Judge, "", status.Stuck, func(r *readings) { r.bundles.Last, r.unjudged = 150, now.Add(-time.Minute) }},
+		"store is behind":     {status.Store, "", status.Slow, func(r *readings) { r.bundles.Oldest = now.Add(-10 * time.Second) }},
+		"store stands":        {status.Store, "", status.Stuck, func(r *readings) { r.bundles.Oldest = now.Add(-2 * time.Minute) }},
 		"store is full":       {"", status.KindStore, status.Stuck, func(r *readings) { r.store = eventstore.Stats{Full: true} }},
 		"store is away":       {"", status.KindStore, status.Stuck, func(r *readings) { r.storeErr = errors.New("away") }},
 		"bus is away":         {status.Receive, status.KindBus, status.Stuck, func(r *readings) { r.busErr = errors.New("away") }},
-		"bus is half full":    {"", status.KindBus, status.Slow, func(r *readings) { r.batches.Bytes = 600 }},
-		"bus is full":         {status.Receive, "", status.Stuck, func(r *readings) { r.batches.Bytes = 990 }},
+		"bus is half full":    {"", status.KindBus, status.Slow, func(r *readings) { r.bundles.Bytes = 600 }},
+		"bus is full":         {status.Receive, "", status.Stuck, func(r *readings) { r.bundles.Bytes = 990 }},
 		"hub takes slowly":    {status.Receive, "", status.Slow, func(r *readings) { r.nodes[0].BatchMS = 2000 }},
 		"brake":               {status.Receive, status.KindDisk, status.Stuck, func(r *readings) { r.disk.Level = disk.Closed }},
 		"disk is low":         {"", status.KindDisk, status.Slow, func(r *readings) { r.disk.Level = disk.Low }},
@@ -58,7 +59,8 @@ func TestEachTroubleIsFoundAndExplained(t *testing.T) {
 		"edge was just asked": {status.Acknowledge, "", status.Fine, func(r *readings) { r.edges[0].State, r.behind.Unconfirmed = push.Waiting, now.Add(-time.Second) }},
 		"edge is away":        {status.Acknowledge, "", status.Fine, func(r *readings) { r.edges[0].State = push.Away }},
 		"spool is behind":     {status.Spool, "", status.Slow, func(r *readings) { r.nodes[0].OldestMS = 20_000 }},
-		"many hunts":          {"", status.KindLookBack, status.Slow, func(r *readings) { r.hunts = 1000 }},
+		"certificate ends":    {"", status.KindCertificate, status.Slow, func(r *readings) { r.own = []identity.Ending{{Name: "server", NotAfter: now.Add(time.Hour)}} }},
+		"hunts are behind":    {"", status.KindLookBack, status.Slow, func(r *readings) { r.hunts = intel.Hunts{Waiting: 1000, Oldest: now.Add(-2 * time.Minute)} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := wellRead(now)
@@ -103,7 +105,7 @@ func TestReadingsFollowTheLine(t *testing.T) {
 	emit(t, eye(t, h), 50)
 	until(t, "everything is durable", func() bool {
 		r := h.h.read(t.Context())
-		return r.batches.Last > 0 && r.marks == ingest.Marks{Judged: r.batches.Last, Stored: r.batches.Last, Durable: r.batches.Last} && r.batches.Messages == 0 && r.unjudged.IsZero()
+		return r.bundles.Last > 0 && r.marks == ingest.Marks{Judged: r.bundles.Last, Stored: r.bundles.Last, Durable: r.bundles.Last} && r.bundles.Messages == 0 && r.unjudged.IsZero()
 	})
 }
 

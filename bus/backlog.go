@@ -10,26 +10,31 @@ import (
 	"noroshi/fault"
 )
 
-// Backlog is what a stream holds: all that was not acknowledged yet.
+// Backlog is what a stream holds: all that not every reader is done with.
 type Backlog struct {
 	Messages, Bytes uint64
-	Last            uint64    // sequence of the newest that ever was: how many were taken
+	Last            uint64    // sequence of the newest that ever was
 	Oldest          time.Time // when the oldest was taken; zero when there is none
 	MaxBytes        int64     // beyond it publishers wait
 }
 
-// Batches tells what waits to be judged and stored.
-func (h *Hub) Batches(ctx context.Context) (Backlog, error) { return h.backlog(ctx, obsStream) }
+// Backlog tells what bundles wait to be judged and stored.
+func (h *Hub) Backlog(ctx context.Context) (Backlog, error) { return backlog(ctx, h.bundles) }
 
 // Stages tells what waits between the stages.
-func (h *Hub) Stages(ctx context.Context) (Backlog, error) { return h.backlog(ctx, stageStream) }
-
-func (h *Hub) backlog(ctx context.Context, stream string) (Backlog, error) {
-	s, err := h.js.Stream(ctx, stream)
+func (h *Hub) Stages(ctx context.Context) (Backlog, error) {
+	s, err := h.js.Stream(ctx, stageStream)
 	if err != nil {
-		return Backlog{}, fault.As(fault.Unavailable, "bus.backlog", err, "the stream %s does not answer", stream)
+		return Backlog{}, fault.As(fault.Unavailable, "bus.backlog", err, "the bus does not answer")
 	}
-	i := s.CachedInfo() // Asked for just now.
+	return backlog(ctx, s)
+}
+
+func backlog(ctx context.Context, s jetstream.Stream) (Backlog, error) {
+	i, err := s.Info(ctx)
+	if err != nil {
+		return Backlog{}, fault.As(fault.Unavailable, "bus.backlog", err, "the bus does not answer")
+	}
 	b := Backlog{Messages: i.State.Msgs, Bytes: i.State.Bytes, Last: i.State.LastSeq, MaxBytes: i.Config.MaxBytes}
 	if b.Messages > 0 {
 		b.Oldest = i.State.FirstTime
@@ -37,14 +42,10 @@ func (h *Hub) backlog(ctx context.Context, stream string) (Backlog, error) {
 	return b, nil
 }
 
-// TakenAt is when the bus took a batch; zero when it holds it no more. A reader
+// TakenAt is when the bus took a bundle; zero when it holds it no more. A reader
 // whose mark is seq-1 is behind since then.
 func (h *Hub) TakenAt(ctx context.Context, seq uint64) (time.Time, error) {
-	s, err := h.js.Stream(ctx, obsStream)
-	if err != nil {
-		return time.Time{}, fault.Wrap("bus.taken", err)
-	}
-	m, err := s.GetMsg(ctx, seq)
+	m, err := h.bundles.GetMsg(ctx, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return time.Time{}, nil
 	}

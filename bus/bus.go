@@ -3,13 +3,15 @@
 // their own certificates. Each organisation has an account of its own in the
 // server, and each node only the subjects that are its own:
 //
-//	obs.<org>.<node>     node → hub, durable: batches of events (a JetStream acknowledgement)
+//	obs.<org>.<node>     node → hub, request and reply: a batch of events; the reply means that it is durable
 //	ack.<org>.<node>     node → hub: what it has enforced
 //	sync.<org>.<node>    node → hub, request and reply: catch up with a feed
 //	status.<org>.<node>  node → hub: how it is
 //	feed.<feed>          hub → nodes that may see the feed: signed frames
-//	stage.<name>         inside the hub, durable: from one stage to the next
-//	live.<topic>         inside the hub: something changed, for pages that watch
+//	bundle.<partition>   among hubs, durable: batches that became durable together
+//	stage.<name>         among hubs, durable: from one stage to the next
+//	judged.<partition>   among hubs: how far the judging is, for the receivers
+//	live.<topic>         among hubs: something changed, for pages that watch and for what hubs remember
 //
 // The package moves bytes and knows the batch frame; what the bytes mean is the
 // stages' business. App wires it.
@@ -25,13 +27,11 @@ import (
 // Limits of the bus. MaxPayload is what one message may hold.
 const (
 	MaxPayload      = 1 << 20
-	MaxBatchBytes   = 256 << 10            // compressed
-	maxBatchMessage = MaxBatchBytes + 4096 // with its headers
-	maxPending      = 8 << 20              // a slow reader is cut off beyond it, and catches up by sync
-	obsStream       = "OBS"
-	stageStream     = "STAGE"
+	MaxBatchBytes   = 256 << 10 // compressed
+	maxPending      = 64 << 20  // a slow reader is cut off beyond it, and catches up by sync
 	inboxPrefix     = "_INBOX_"
 	headerMessageID = "Nats-Msg-Id"
+	headerError     = "Noroshi-Error"
 )
 
 // Node names a node and its organisation.

@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
-	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -57,12 +56,15 @@ func (p *pki) issue(name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// rig is a bus with a hub on it. Nodes connect at addr.
 type rig struct {
 	*pki
-	server *bus.Server
-	hub    *bus.Hub
-	mu     sync.Mutex
-	cut    map[string]bool
+	server     *bus.Server // of the embedded engine
+	hub        *bus.Hub
+	addr       string
+	disconnect func(ident.ID)
+	mu         sync.Mutex
+	cut        map[string]bool
 }
 
 var nodes = map[string]bus.Node{
@@ -71,38 +73,84 @@ var nodes = map[string]bus.Node{
 	"b1": {Org: "org_b", ID: "nod_b1", Name: "b1"},
 }
 
-func newRig(t *testing.T) *rig { return newRigIn(t, t.TempDir()) }
+// deps admit the nodes above until they are cut.
+func (r *rig) deps() bus.ServerDeps {
+	return bus.ServerDeps{Log: slog.New(slog.DiscardHandler),
+		Admit: func(c *x509.Certificate) (bus.Node, time.Time, error) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			n, ok := nodes[c.Subject.CommonName]
+			if !ok || r.cut[c.Subject.CommonName] {
+				return bus.Node{}, time.Time{}, errors.New("not admitted")
+			}
+			return n, c.NotAfter, nil
+		},
+		Feeds: func(org ident.ID) []string { return []string{"real.all", "real." + string(org)} }}
+}
 
-func newRigIn(t *testing.T, dir string) *rig {
+// TLS of a bus that asks for certificates of the test's authority.
+func (p *pki) mutual(name string) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{p.issue(name)}, RootCAs: p.pool, ClientCAs: p.pool, ClientAuth: tls.RequireAndVerifyClientCert}
+}
+
+// newRig is the embedded bus of one hub.
+func newRig(t *testing.T) *rig { return newRigIn(t, t.TempDir(), bus.DefaultQuota) }
+
+func newRigIn(t *testing.T, dir string, q bus.Quota) *rig {
 	r := &rig{pki: newPKI(t), cut: map[string]bool{}}
 	var err error
-	r.server, err = bus.NewServer(bus.ServerConfig{Dir: dir, Listen: "127.0.0.1:0", MaxBytes: 64 << 20,
-		TLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{r.issue("hub")}, ClientCAs: r.pool, ClientAuth: tls.RequireAndVerifyClientCert}},
-		bus.ServerDeps{Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-			Admit: func(c *x509.Certificate) (bus.Node, time.Time, error) {
-				r.mu.Lock()
-				defer r.mu.Unlock()
-				n, ok := nodes[c.Subject.CommonName]
-				if !ok || r.cut[c.Subject.CommonName] {
-					return bus.Node{}, time.Time{}, errors.New("not admitted")
-				}
-				return n, c.NotAfter, nil
-			},
-			Feeds: func(org ident.ID) []string { return []string{"real.all", "real." + string(org)} }})
+	r.server, err = bus.NewServer(bus.ServerConfig{Dir: dir, Listen: "127.0.0.1:0", MaxBytes: 64 << 20, TLS: r.mutual("hub")}, r.deps())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.server.Close)
-	if r.hub, err = r.server.Hub(t.Context()); err != nil {
+	if r.hub, err = r.server.Hub(t.Context(), bus.Single(64<<20)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.hub.Close)
+	r.addr, r.disconnect = r.server.Addr(), r.server.Disconnect
+	receive(t, r.hub, q)
+	return r
+}
+
+// each runs a test of the bus's contract on every engine: embedded in one hub, in
+// three hubs that are joined, and as a cluster of stock NATS servers.
+func each(t *testing.T, test func(t *testing.T, r *rig)) {
+	for name, rig := range map[string]func(*testing.T) *rig{"embedded": newRig, "joined": joined, "external": external} {
+		t.Run(name, func(t *testing.T) { test(t, rig(t)) })
+	}
+}
+
+// receive lets a hub take batches until the test ends.
+func receive(t *testing.T, h *bus.Hub, q bus.Quota) *bus.Receiver {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	r := h.NewReceiver(bus.ReceiverConfig{Quota: q, Log: slog.New(slog.DiscardHandler)})
+	go func() { done <- r.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// read begins to read everything, as the one reader.
+func read(t *testing.T, h *bus.Hub) *bus.Reader {
+	t.Helper()
+	r, err := h.Read(t.Context(), bus.ReaderHub, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Stop)
 	return r
 }
 
 func (r *rig) dial(t *testing.T, name string) *bus.Client {
 	t.Helper()
-	c, err := bus.Dial(r.server.Addr(), nodes[name], &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: r.pool, Certificates: []tls.Certificate{r.issue(name)}})
+	c, err := bus.Dial(r.addr, nodes[name], &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: r.pool, Certificates: []tls.Certificate{r.issue(name)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,12 +164,11 @@ func (r *rig) dial(t *testing.T, name string) *bus.Client {
 }
 
 func TestBatchReachesTheHubOnceAndIsAcknowledged(t *testing.T) {
-	r := newRig(t)
-	pull, err := r.hub.Observations(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pull.Stop()
+	each(t, batchReachesTheHubOnceAndIsAcknowledged)
+}
+
+func batchReachesTheHubOnceAndIsAcknowledged(t *testing.T, r *rig) {
+	in := read(t, r.hub)
 	a := r.dial(t, "a1")
 	for _, id := range []string{"one", "one", "two"} { // the second is a repetition
 		if err := a.Publish(t.Context(), id, []byte(id)); err != nil {
@@ -129,21 +176,31 @@ func TestBatchReachesTheHubOnceAndIsAcknowledged(t *testing.T) {
 		}
 	}
 	for i, want := range []string{"one", "two"} {
-		m, err := pull.Next(t.Context())
+		m, err := in.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if string(m.Data) != want || m.From.ID != "nod_a1" || m.From.Org != "org_a" || m.Seq != uint64(i+1) {
-			t.Errorf("message %d is %q from %v with sequence %d", i, m.Data, m.From, m.Seq)
+		if b := m.Batches; len(b) != 1 || string(b[0].Data) != want || b[0].From.ID != "nod_a1" || b[0].From.Org != "org_a" || m.Seq != uint64(i+1) || m.Again {
+			t.Errorf("message %d is %+v", i, m)
 		}
-		if err := m.Ack(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	}
+	// What was done with is forgotten, what was not comes again.
+	if err := in.Done(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	in.Stop()
+	m, err := read(t, r.hub).Next(t.Context())
+	if err != nil || m.Seq != 2 || !m.Again {
+		t.Errorf("after the first was done with comes %+v, %v", m, err)
+	}
+	if b, err := r.hub.Backlog(t.Context()); err != nil || b.Messages != 1 {
+		t.Errorf("%d bundles are kept, %v", b.Messages, err)
 	}
 }
 
-func TestFeedReachesOnlyThoseWhoMaySeeIt(t *testing.T) {
-	r := newRig(t)
+func TestFeedReachesOnlyThoseWhoMaySeeIt(t *testing.T) { each(t, feedReachesOnlyThoseWhoMaySeeIt) }
+
+func feedReachesOnlyThoseWhoMaySeeIt(t *testing.T, r *rig) {
 	got := make(chan string, 8)
 	for _, name := range []string{"a1", "b1"} {
 		c := r.dial(t, name)
@@ -179,8 +236,9 @@ func TestFeedReachesOnlyThoseWhoMaySeeIt(t *testing.T) {
 	}
 }
 
-func TestSyncIsAnsweredToTheAskingNode(t *testing.T) {
-	r := newRig(t)
+func TestSyncIsAnsweredToTheAskingNode(t *testing.T) { each(t, syncIsAnsweredToTheAskingNode) }
+
+func syncIsAnsweredToTheAskingNode(t *testing.T, r *rig) {
 	err := r.hub.OnSync(func(_ context.Context, from bus.Node, req []byte) ([]byte, error) {
 		if string(req) == "no" {
 			return nil, fault.New(fault.Denied, "test", "not yours")
@@ -202,7 +260,7 @@ func TestSyncIsAnsweredToTheAskingNode(t *testing.T) {
 // raw is a hostile node: a plain client with the node's certificate.
 func (r *rig) raw(t *testing.T, name string, opts ...nats.Option) *nats.Conn {
 	t.Helper()
-	nc, err := nats.Connect("tls://"+r.server.Addr(), append(opts, nats.Secure(&tls.Config{MinVersion: tls.VersionTLS13, RootCAs: r.pool, Certificates: []tls.Certificate{r.issue(name)}}))...)
+	nc, err := nats.Connect("tls://"+r.addr, append(opts, nats.Secure(&tls.Config{MinVersion: tls.VersionTLS13, RootCAs: r.pool, Certificates: []tls.Certificate{r.issue(name)}}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,10 +269,13 @@ func (r *rig) raw(t *testing.T, name string, opts ...nats.Option) *nats.Conn {
 }
 
 func TestNodeCannotSpeakAsAnotherNorReachInside(t *testing.T) {
-	r := newRig(t)
+	each(t, nodeCannotSpeakAsAnotherNorReachInside)
+}
+
+func nodeCannotSpeakAsAnotherNorReachInside(t *testing.T, r *rig) {
 	denied := make(chan error, 32)
 	nc := r.raw(t, "a1", nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
-	publish := []string{"obs.org_a.nod_a2", "obs.org_b.nod_b1", "ack.org_b.nod_b1", "feed.real.all", "stage.finding", "live.finding", "$JS.API.STREAM.PURGE.OBS", "$SYS.REQ.SERVER.PING"}
+	publish := []string{"obs.org_a.nod_a2", "obs.org_b.nod_b1", "bundle.0", "judged.0", "ack.org_b.nod_b1", "feed.real.all", "stage.finding", "live.finding", "$JS.API.STREAM.PURGE.BUNDLES", "$SYS.REQ.SERVER.PING"}
 	for _, s := range publish {
 		if err := nc.Publish(s, []byte("{}")); err != nil {
 			t.Fatal(err)
@@ -242,12 +303,11 @@ func TestNodeCannotSpeakAsAnotherNorReachInside(t *testing.T) {
 }
 
 func TestReplySubjectCannotMakeTheHubSpeakInside(t *testing.T) {
-	r := newRig(t)
-	pull, err := r.hub.Observations(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pull.Stop()
+	each(t, replySubjectCannotMakeTheHubSpeakInside)
+}
+
+func replySubjectCannotMakeTheHubSpeakInside(t *testing.T, r *rig) {
+	in := read(t, r.hub)
 	stage, err := r.hub.Stage(t.Context(), "finding")
 	if err != nil {
 		t.Fatal(err)
@@ -256,13 +316,11 @@ func TestReplySubjectCannotMakeTheHubSpeakInside(t *testing.T) {
 	nc := r.raw(t, "a1")
 	// The acknowledgement of this batch would be a message of the stage, were
 	// replies not confined to the node's own account.
-	for _, reply := range []string{"stage.finding", "$JS.API.STREAM.PURGE.OBS"} {
+	for _, reply := range []string{"stage.finding", "$JS.API.STREAM.PURGE.BUNDLES"} {
 		if err := nc.PublishRequest("obs.org_a.nod_a1", reply, []byte(reply)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	for range 2 {
-		if _, err := pull.Next(t.Context()); err != nil {
+		if _, err := in.Next(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -278,14 +336,15 @@ func TestReplySubjectCannotMakeTheHubSpeakInside(t *testing.T) {
 	}
 }
 
-func TestNodeThatIsCutIsOutAtOnce(t *testing.T) {
-	r := newRig(t)
+func TestNodeThatIsCutIsOutAtOnce(t *testing.T) { each(t, nodeThatIsCutIsOutAtOnce) }
+
+func nodeThatIsCutIsOutAtOnce(t *testing.T, r *rig) {
 	gone := make(chan struct{})
 	nc := r.raw(t, "a1", nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(gone) }))
 	r.mu.Lock()
 	r.cut["a1"] = true
 	r.mu.Unlock()
-	r.server.Disconnect("nod_a1")
+	r.disconnect("nod_a1")
 	select {
 	case <-gone:
 	case <-time.After(10 * time.Second):
@@ -294,13 +353,13 @@ func TestNodeThatIsCutIsOutAtOnce(t *testing.T) {
 	if nc.IsConnected() {
 		t.Error("the connection says it is open")
 	}
-	if _, err := nats.Connect("tls://"+r.server.Addr(), nats.Secure(&tls.Config{RootCAs: r.pool, Certificates: []tls.Certificate{r.issue("a1")}})); err == nil {
+	if _, err := nats.Connect("tls://"+r.addr, nats.Secure(&tls.Config{RootCAs: r.pool, Certificates: []tls.Certificate{r.issue("a1")}})); err == nil {
 		t.Error("a node that was cut connected again")
 	}
-	if _, err := nats.Connect("tls://"+r.server.Addr(), nats.Secure(&tls.Config{RootCAs: r.pool})); err == nil {
+	if _, err := nats.Connect("tls://"+r.addr, nats.Secure(&tls.Config{RootCAs: r.pool})); err == nil {
 		t.Error("a client without a certificate connected")
 	}
-	if _, err := nats.Connect("tls://"+r.server.Addr(), nats.UserInfo("hub", ""), nats.Secure(&tls.Config{RootCAs: r.pool, Certificates: []tls.Certificate{r.issue("a1")}})); err == nil {
+	if _, err := nats.Connect("tls://"+r.addr, nats.UserInfo("hub", ""), nats.Secure(&tls.Config{RootCAs: r.pool, Certificates: []tls.Certificate{r.issue("a1")}})); err == nil {
 		t.Error("a node entered as the hub without its secret")
 	}
 }

@@ -68,24 +68,17 @@ func (c *Client) Publish(ctx context.Context, id string, batch []byte) error {
 	if err != nil {
 		return fault.As(fault.Unavailable, op, err, "the hub did not take the batch")
 	}
-	var ack struct {
-		Stream string `json:"stream"`
-		Seq    uint64 `json:"seq"`
-		Error  *struct {
-			Code        int    `json:"err_code"`
-			Description string `json:"description"`
-		} `json:"error"`
+	return refusal(op, r)
+}
+
+// refusal is the error that the hub answered, or nil.
+func refusal(op string, r *nats.Msg) error {
+	e := r.Header.Get(headerError)
+	if e == "" {
+		return nil
 	}
-	if err := json.Unmarshal(r.Data, &ack); err != nil {
-		return fault.As(fault.Unavailable, op, err, "the hub's acknowledgement cannot be read")
-	}
-	if ack.Error != nil {
-		return fault.New(fault.Exhausted, op, "the hub refused the batch: %s", ack.Error.Description)
-	}
-	if ack.Seq == 0 {
-		return fault.New(fault.Unavailable, op, "the hub's acknowledgement names no sequence")
-	}
-	return nil
+	kind, text, _ := strings.Cut(e, ": ")
+	return fault.New(kindOf(kind), op, "%s", text)
 }
 
 // Subscribe calls fn for each frame of a feed.
@@ -110,9 +103,8 @@ func (c *Client) Sync(ctx context.Context, req []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fault.As(fault.Unavailable, "bus.sync", err, "the hub did not answer")
 	}
-	if e := r.Header.Get("Noroshi-Error"); e != "" {
-		kind, text, _ := strings.Cut(e, ": ")
-		return nil, fault.New(kindOf(kind), "bus.sync", "%s", text)
+	if err := refusal("bus.sync", r); err != nil {
+		return nil, err
 	}
 	return r.Data, nil
 }

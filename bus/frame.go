@@ -43,6 +43,12 @@ var decoders = sync.Pool{New: func() any {
 	return d
 }}
 
+// rooms are where batches are unpacked. Events keep copies of their lines.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxRoom is the largest room that is kept for the next batch.
+const maxRoom = 1 << 20
+
 // EncodeBatch makes a batch frame of JSON lines: newline-delimited JSON in one
 // zstd frame.
 func EncodeBatch(lines [][]byte) ([]byte, error) {
@@ -73,7 +79,11 @@ func DecodeBatch(frame []byte) ([]*event.Event, []Refused, error) {
 	}
 	d := decoders.Get().(*zstd.Decoder)
 	defer decoders.Put(d)
-	raw, err := d.DecodeAll(frame, nil)
+	room := rooms.Get().(*[]byte)
+	raw, err := d.DecodeAll(frame, (*room)[:0])
+	if cap(raw) <= maxRoom {
+		defer func() { *room = raw; rooms.Put(room) }()
+	}
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
 		return nil, nil, fault.As(fault.TooLarge, op, err, "the batch is larger than %d bytes when it is opened", maxBatchUnpacked)
 	}

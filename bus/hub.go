@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,122 +17,53 @@ import (
 
 func sprintf(f string, a []any) string { return fmt.Sprintf(f, a...) }
 
-// Hub is the hub's own line to the bus.
+// Hub is a hub's own line to the bus.
 type Hub struct {
-	nc *nats.Conn
-	js jetstream.JetStream
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	layout  Layout
+	bundles jetstream.Stream
+	state   jetstream.KeyValue
+	epoch   string
+	hold    sync.RWMutex // held for reading while something is forgotten
 }
 
-// Hub connects in process and makes sure that the streams are there.
-func (s *Server) Hub(ctx context.Context) (*Hub, error) {
-	const op = "bus.hub"
-	nc, err := nats.Connect("", nats.InProcessServer(s.nats), nats.UserInfo("hub", s.secret), nats.Name("hub"),
-		nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+// Hub connects in process and makes sure that the streams are there. In a
+// cluster it waits until enough hubs are.
+func (s *Server) Hub(ctx context.Context, layout Layout) (*Hub, error) {
+	nc, err := s.connect()
 	if err != nil {
-		return nil, fault.Wrap(op, err)
+		return nil, fault.Wrap("bus.hub", err)
 	}
+	return newHub(ctx, nc, layout)
+}
+
+func (s *Server) connect() (*nats.Conn, error) {
+	return nats.Connect("", nats.InProcessServer(s.nats), nats.UserInfo("hub", s.secret), nats.Name("hub"),
+		nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+}
+
+func newHub(ctx context.Context, nc *nats.Conn, layout Layout) (*Hub, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
-		return nil, fault.Wrap(op, err)
+		return nil, fault.Wrap("bus.hub", err)
 	}
-	// A message goes when it was acknowledged, and a publisher is told to wait
-	// when the disk's share is used up: nothing is discarded.
-	for _, c := range []jetstream.StreamConfig{
-		{Name: obsStream, Subjects: []string{"obs.*.*"}, MaxBytes: s.cfg.MaxBytes, MaxMsgSize: maxBatchMessage},
-		{Name: stageStream, Subjects: []string{"stage.*"}, MaxBytes: 256 << 20},
-	} {
-		c.Retention, c.Discard, c.Storage, c.Duplicates = jetstream.LimitsPolicy, jetstream.DiscardNew, jetstream.FileStorage, 10*time.Minute
-		if _, err := js.CreateOrUpdateStream(ctx, c); err != nil {
-			return nil, fault.As(fault.Internal, op, err, "the stream %s cannot be opened", c.Name)
-		}
+	h := &Hub{nc: nc, js: js, layout: layout}
+	if err := h.open(ctx); err != nil {
+		nc.Close()
+		return nil, err
 	}
-	return &Hub{nc: nc, js: js}, nil
+	return h, nil
 }
 
 // Close drops the line.
 func (h *Hub) Close() { h.nc.Close() }
 
-// Message is one durable message. Seq grows within its stream.
-type Message struct {
-	From  Node // who published it; zero between stages
-	Data  []byte
-	Seq   uint64
-	Again bool // it was there before the pull began, so it may have been worked on
-	pull  *Pull
-}
-
-// Ack tells the bus that everything up to this message is durable elsewhere; the
-// bus forgets it.
-func (m *Message) Ack(ctx context.Context) error {
-	err := m.pull.stream.Purge(ctx, m.pull.scope, jetstream.WithPurgeSequence(m.Seq+1))
-	return fault.Wrap("bus.ack", err)
-}
-
-// Observations returns the batches of all nodes in the order in which the bus
-// took them, from the oldest that was not acknowledged.
-func (h *Hub) Observations(ctx context.Context) (*Pull, error) {
-	return h.pull(ctx, obsStream, "obs.*.*")
-}
-
-// Stage returns what was published to a stage, in order.
+// Stage returns what was published to a stage, in order, from the oldest that
+// was not done with.
 func (h *Hub) Stage(ctx context.Context, name string) (*Pull, error) {
-	return h.pull(ctx, stageStream, "stage."+name)
+	return h.pull(ctx, stageStream, "stage."+name, 0)
 }
-
-// pull reads a subject of a stream from its beginning: what was acknowledged is
-// not in it any more. So a restart sees everything that is left at once and in
-// order, which a consumer's own acknowledgements would not give: what it took
-// before a crash would come late, after newer messages, whose acknowledgement
-// would cover it.
-func (h *Hub) pull(ctx context.Context, stream, subject string) (*Pull, error) {
-	s, err := h.js.Stream(ctx, stream)
-	if err != nil {
-		return nil, fault.Wrap("bus.pull", err)
-	}
-	c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverAllPolicy})
-	if err != nil {
-		return nil, fault.Wrap("bus.pull", err)
-	}
-	it, err := c.Messages(jetstream.PullMaxMessages(64))
-	if err != nil {
-		return nil, fault.Wrap("bus.pull", err)
-	}
-	scope := jetstream.WithPurgeSubject(subject)
-	if stream == obsStream { // It is all one subject, and dropping the head of a stream is cheap.
-		scope = func(*jetstream.StreamPurgeRequest) error { return nil }
-	}
-	return &Pull{it: it, stream: s, scope: scope, old: s.CachedInfo().State.LastSeq}, nil
-}
-
-// Pull hands out durable messages one by one.
-type Pull struct {
-	it     jetstream.MessagesContext
-	stream jetstream.Stream
-	scope  jetstream.StreamPurgeOpt
-	old    uint64 // what was there at the start may have been worked on before
-}
-
-// Next waits for a message until ctx ends.
-func (p *Pull) Next(ctx context.Context) (*Message, error) {
-	m, err := p.it.Next(jetstream.NextContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	meta, err := m.Metadata()
-	if err != nil {
-		return nil, fault.Wrap("bus.next", err)
-	}
-	out := &Message{Data: m.Data(), Seq: meta.Sequence.Stream, Again: meta.Sequence.Stream <= p.old, pull: p}
-	if strings.HasPrefix(m.Subject(), "obs.") {
-		if out.From, err = nodeOf(m.Subject()); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// Stop ends the pull.
-func (p *Pull) Stop() { p.it.Stop() }
 
 // PublishStage hands v to the next stage, durably. A second message of the same
 // id within ten minutes is dropped.
@@ -153,7 +85,7 @@ func (h *Hub) Publish(_ context.Context, feed string, frame []byte) error {
 // OnSync answers requests of edges to catch up. An error is answered with its
 // public message.
 func (h *Hub) OnSync(answer func(ctx context.Context, from Node, req []byte) ([]byte, error)) error {
-	_, err := h.nc.Subscribe("sync.*.*", func(m *nats.Msg) {
+	_, err := h.nc.QueueSubscribe("sync.*.*", hubsQueue, func(m *nats.Msg) {
 		go h.reply(m, answer)
 	})
 	return fault.Wrap("bus.sync", err)
@@ -167,31 +99,37 @@ func (h *Hub) reply(m *nats.Msg, answer func(context.Context, Node, []byte) ([]b
 	if err == nil {
 		out, err = answer(ctx, from, m.Data)
 	}
+	respond(m, out, err)
+}
+
+// respond answers a node with data, or with an error's kind and public message.
+func respond(m *nats.Msg, data []byte, err error) {
 	r := nats.NewMsg(m.Reply)
-	r.Data = out
+	r.Data = data
 	if err != nil {
-		r.Header.Set("Noroshi-Error", fault.KindOf(err).String()+": "+fault.PublicOf(err))
+		r.Header.Set(headerError, fault.KindOf(err).String()+": "+fault.PublicOf(err))
 	}
-	// A reply that cannot be sent is asked for again by the edge.
-	_ = m.RespondMsg(r)
+	_ = m.RespondMsg(r) // What cannot be answered is asked again.
 }
 
-// OnAck hands over acknowledgements, OnStatus reports of nodes, both in order
-// of arrival per node.
-func (h *Hub) OnAck(take func(from Node, data []byte)) error { return h.listen("ack.*.*", take) }
+// OnAck hands over acknowledgements, each to one hub, in order of arrival.
+func (h *Hub) OnAck(take func(from Node, data []byte)) error {
+	_, err := h.nc.QueueSubscribe("ack.*.*", hubsQueue, named(take))
+	return fault.Wrap("bus.listen", err)
+}
 
-// OnStatus hands over reports of nodes.
+// OnStatus hands over reports of nodes, to every hub.
 func (h *Hub) OnStatus(take func(from Node, data []byte)) error {
-	return h.listen("status.*.*", take)
+	_, err := h.nc.Subscribe("status.*.*", named(take))
+	return fault.Wrap("bus.listen", err)
 }
 
-func (h *Hub) listen(subject string, take func(Node, []byte)) error {
-	_, err := h.nc.Subscribe(subject, func(m *nats.Msg) {
+func named(take func(Node, []byte)) nats.MsgHandler {
+	return func(m *nats.Msg) {
 		if from, err := nodeOf(m.Subject); err == nil {
 			take(from, m.Data)
 		}
-	})
-	return fault.Wrap("bus.listen", err)
+	}
 }
 
 // Announce says that something changed, to pages that watch.

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net"
+	"net/url"
 	"sync"
 	"time"
 
@@ -24,6 +25,15 @@ type ServerConfig struct {
 	Listen   string      // host:port for nodes; port 0 takes a free one
 	TLS      *tls.Config // must require and verify client certificates
 	MaxBytes int64       // of unprocessed batches on disk; publishers wait beyond it
+	Name     string      // of this hub's server, one for ever; "noroshi" when it is alone
+	Cluster  *Cluster    // nil when it is alone
+}
+
+// Cluster joins the servers of several hubs.
+type Cluster struct {
+	Listen string      // host:port for other hubs
+	Hubs   []string    // host:port of the other hubs
+	TLS    *tls.Config // must require and verify a hub's certificate, in both directions
 }
 
 // ServerDeps is what the server asks of others.
@@ -69,6 +79,11 @@ func NewServer(cfg ServerConfig, deps ServerDeps) (*Server, error) {
 		CustomClientAuthentication: s, PingInterval: 20 * time.Second, MaxPingsOut: 2,
 		WriteDeadline: 5 * time.Second,
 	}
+	if cfg.Cluster != nil {
+		if err := clustered(opts, cfg); err != nil {
+			return nil, err
+		}
+	}
 	if s.nats, err = server.NewServer(opts); err != nil {
 		return nil, fault.As(fault.Internal, op, err, "the bus cannot start")
 	}
@@ -80,6 +95,31 @@ func NewServer(cfg ServerConfig, deps ServerDeps) (*Server, error) {
 	}
 	return s, nil
 }
+
+// clustered adds to the options what joins the server with those of other hubs.
+func clustered(opts *server.Options, cfg ServerConfig) error {
+	host, port, err := splitListen(cfg.Cluster.Listen)
+	if err != nil {
+		return err
+	}
+	if cfg.Name == "" {
+		return fault.New(fault.Invalid, "bus.cluster", "a hub of several needs a name of its own")
+	}
+	opts.ServerName = cfg.Name
+	// Nodes are told of one address only; which hub answers there is no matter of theirs.
+	opts.Cluster = server.ClusterOpts{Name: "noroshi", Host: host, Port: port, TLSConfig: cfg.Cluster.TLS, TLSTimeout: 5, NoAdvertise: true}
+	for _, h := range cfg.Cluster.Hubs {
+		u, err := url.Parse("nats-route://" + h)
+		if err != nil || u.Port() == "" {
+			return fault.As(fault.Invalid, "bus.cluster", err, "%q is not an address of the form host:port", h)
+		}
+		opts.Routes = append(opts.Routes, u)
+	}
+	return nil
+}
+
+// ClusterAddr is where other hubs connect.
+func (s *Server) ClusterAddr() string { return s.nats.ClusterAddr().String() }
 
 // Addr is where nodes connect.
 func (s *Server) Addr() string { return s.nats.Addr().String() }
@@ -112,20 +152,22 @@ func (s *Server) Check(c server.ClientAuthentication) bool {
 		s.deps.Log.Error("an organisation has no account on the bus; its node is refused", "role", "bus", "org", node.Org, "node", node.ID, "err", err)
 		return false
 	}
-	c.RegisterUser(&server.User{Username: string(node.ID), Account: acc, ConnectionDeadline: until, Permissions: s.permissions(node)})
+	publish, subscribe := permissions(node, s.deps.Feeds)
+	c.RegisterUser(&server.User{Username: string(node.ID), Account: acc, ConnectionDeadline: until, Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: subscribe}}})
 	s.remember(node.ID, c.GetID())
-	return true
+	// It may have been cut off before its connection was known, and be missed.
+	_, _, err = s.deps.Admit(tlsState.PeerCertificates[0])
+	return err == nil
 }
 
-func (s *Server) permissions(n Node) *server.Permissions {
-	sub := []string{inboxPrefix + string(n.ID) + ".>"}
-	for _, f := range s.deps.Feeds(n.Org) {
-		sub = append(sub, "feed."+f)
+// permissions are the subjects that a node may publish to and read.
+func permissions(n Node, feeds func(ident.ID) []string) (publish, subscribe []string) {
+	subscribe = []string{inboxPrefix + string(n.ID) + ".>"}
+	for _, f := range feeds(n.Org) {
+		subscribe = append(subscribe, "feed."+f)
 	}
-	return &server.Permissions{
-		Publish:   &server.SubjectPermission{Allow: []string{n.subject("obs"), n.subject("ack"), n.subject("sync"), n.subject("status")}},
-		Subscribe: &server.SubjectPermission{Allow: sub},
-	}
+	return []string{n.subject("obs"), n.subject("ack"), n.subject("sync"), n.subject("status")}, subscribe
 }
 
 // account returns the organisation's account, made and joined to the hub's when
@@ -200,6 +242,10 @@ func splitListen(addr string) (string, int, error) {
 	return host, port, nil
 }
 
+// maxLogLine is how much is logged of what the server says, which repeats what a
+// stranger's certificate says.
+const maxLogLine = 500
+
 // natsLog passes the server's errors and warnings on.
 type natsLog struct{ log *slog.Logger }
 
@@ -210,5 +256,6 @@ func (l natsLog) Warnf(f string, a ...any)  { l.write(slog.LevelWarn, f, a) }
 func (l natsLog) Errorf(f string, a ...any) { l.write(slog.LevelWarn, f, a) }
 func (l natsLog) Fatalf(f string, a ...any) { l.write(slog.LevelError, f, a) }
 func (l natsLog) write(v slog.Level, f string, a []any) {
-	l.log.Log(context.Background(), v, sprintf(f, a), "role", "bus")
+	text := sprintf(f, a)
+	l.log.Log(context.Background(), v, text[:min(len(text), maxLogLine)], "role", "bus")
 }

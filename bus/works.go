@@ -14,10 +14,7 @@ import (
 // questions but writes nothing more until it starts anew, and says so only to who
 // asks it to change something: here, to delete a message that cannot be there.
 func (h *Hub) Works(ctx context.Context) error {
-	s, err := h.js.Stream(ctx, obsStream)
-	if err == nil {
-		err = s.DeleteMsg(ctx, math.MaxUint64)
-	}
+	err := h.bundles.DeleteMsg(ctx, math.MaxUint64)
 	if err == nil || strings.Contains(err.Error(), server.ErrStoreEOF.Error()) {
 		return nil
 	}

@@ -30,11 +30,14 @@ type environment struct {
 func commands() []command {
 	return []command{
 		{"up", "", "start everything on this machine: hub, sensor, resolvers", up},
-		{"hub", "[enrol | link]", "start the hub; 'hub enrol' makes a token for a node, 'hub link' a sign-in link", hub},
+		{"hub", "[enrol | tokens | link]", "start the hub; 'hub enrol' makes a token for a node, 'hub tokens' lists them, 'hub link' makes a sign-in link", hub},
 		{"sensor", "--join TOKEN", "start the sensor of this machine", sensor},
 		{"resolver", "--join TOKEN", "start a protective resolver", resolver},
 		{"drill", "", "rehearse the signal from attack to protection and time its hops", runDrill},
 		{"status", "", "say how far each hop of the line is behind, and why; exits with 0 fine, 1 slow, 2 stuck", showStatus},
+		{"organisation", "list | delete SLUG --basis TEXT | deletions", "who is in the federation; let one leave, with everything it has here", organisation},
+		{"backup", "--to FILE | verify FILE", "copy the hub of this machine into one file, or check such a file", runBackup},
+		{"restore", "--from FILE", "make a hub out of a backup", runRestore},
 		{"doctor", "", "say what this machine can and cannot do", doctor},
 		{"config", "check | dump | explain [KEY]", "read, show or explain the configuration", configure},
 		{"version", "", "print the version", printVersion},
@@ -75,7 +78,7 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer)
 func usage(w io.Writer) {
 	fmt.Fprint(w, "Noroshi 狼煙: what one sees, all are protected from a second later.\n\nUsage: noroshi COMMAND [flags]\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-10s %-30s %s\n", c.name, c.args, c.help)
+		fmt.Fprintf(w, "  %-12s %-30s %s\n", c.name, c.args, c.help)
 	}
 	fmt.Fprint(w, "\nEvery command has --help. No configuration is needed; --config FILE or NOROSHI_… variables change it.\n")
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,9 +14,7 @@ import (
 	"noroshi/api/operator"
 	"noroshi/app"
 	"noroshi/config"
-	"noroshi/fault"
 	"noroshi/oplog"
-	"noroshi/org"
 )
 
 // running is a role that was started.
@@ -36,12 +35,15 @@ func stay(ctx context.Context, r running, log *slog.Logger) error {
 	return errors.Join(err, r.Stop())
 }
 
-func load(env *environment, name string, args []string) (config.Config, *slog.Logger, error) {
-	fs, get := flags(env, name)
+// upgrading reads the flags of a command that may change the ledger's schema.
+func upgrading(env *environment, fs *flag.FlagSet, get func() (config.Config, error), args []string) (config.Config, *slog.Logger, error) {
+	bare := fs.Bool("migrate-without-backup", false, "change the ledger's schema without a copy first, because you have one")
 	if err := parse(fs, args); err != nil {
 		return config.Config{}, nil, err
 	}
-	return prepare(env, get)
+	cfg, log, err := prepare(env, get)
+	cfg.Hub.NoUpgradeCopy = cfg.Hub.NoUpgradeCopy || *bare
+	return cfg, log, err
 }
 
 func prepare(env *environment, get func() (config.Config, error)) (config.Config, *slog.Logger, error) {
@@ -54,7 +56,8 @@ func prepare(env *environment, get func() (config.Config, error)) (config.Config
 }
 
 func up(ctx context.Context, env *environment, args []string) error {
-	cfg, log, err := load(env, "up", args)
+	fs, get := flags(env, "up")
+	cfg, log, err := upgrading(env, fs, get, args)
 	if err != nil {
 		return err
 	}
@@ -87,7 +90,11 @@ func hub(ctx context.Context, env *environment, args []string) error {
 	if len(args) > 0 && args[0] == "link" {
 		return link(ctx, env, args[1:])
 	}
-	cfg, log, err := load(env, "hub", args)
+	if len(args) > 0 && args[0] == "tokens" {
+		return tokens(ctx, env, args[1:])
+	}
+	fs, get := flags(env, "hub")
+	cfg, log, err := upgrading(env, fs, get, args)
 	if err != nil {
 		return err
 	}
@@ -114,24 +121,17 @@ func enrol(ctx context.Context, env *environment, args []string) error {
 		return err
 	}
 	c := operator.Dial(app.Socket(cfg.DataDir))
-	var orgs api.Items[org.Organisation]
-	if err := c.Get(ctx, "/api/v1/organisations", &orgs); err != nil {
+	id, err := bySlug(ctx, c, *slug)
+	if err != nil {
 		return err
 	}
-	var known []string
-	for _, o := range orgs.Items {
-		if o.Slug == *slug {
-			var e api.Enrolment
-			if err := c.Post(ctx, "/api/v1/enrol", map[string]any{"org": o.ID, "role": *role}, &e); err != nil {
-				return err
-			}
-			fmt.Fprintf(env.out, "%s\n", e.Command)
-			fmt.Fprintf(env.err, "The token works once, until %s.\n", e.Expires.Local().Format(time.DateTime))
-			return nil
-		}
-		known = append(known, o.Slug)
+	var e api.Enrolment
+	if err := c.Post(ctx, "/api/v1/enrol", map[string]any{"org": id, "role": *role}, &e); err != nil {
+		return err
 	}
-	return fault.New(fault.NotFound, "cli.enrol", "there is no organisation %q; --org takes one of: %s", *slug, strings.Join(known, ", "))
+	fmt.Fprintf(env.out, "%s\n", e.Command)
+	fmt.Fprintf(env.err, "The token works once, until %s.\n", e.Expires.Local().Format(time.DateTime))
+	return nil
 }
 
 func link(ctx context.Context, env *environment, args []string) error {

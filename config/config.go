@@ -17,6 +17,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -41,16 +42,34 @@ type Hub struct {
 	ConsoleTLS    bool           `yaml:"console_tls" doc:"serve the console over TLS with a certificate of the platform's authority"`
 	Enrol         string         `yaml:"enrol" doc:"host:port where nodes join (TLS)"`
 	Bus           string         `yaml:"bus" doc:"host:port where nodes connect (mutual TLS)"`
+	NodeCert      string         `yaml:"node_certificate_life" doc:"how long a node's certificate lasts, such as 2160h; the node renews it at two thirds of that"`
 	Advertise     string         `yaml:"advertise" doc:"host name or address by which nodes reach the hub; empty means this machine only"`
 	Ledger        string         `yaml:"ledger" doc:"postgres://… ; empty means SQLite in data_dir" secret:"true"`
 	EventsMiB     int            `yaml:"events_memory_mib" doc:"memory for the event store's caches and queries, in MiB"`
 	RetentionDays int            `yaml:"events_retention_days" doc:"how long events are kept, in days"`
+	NoUpgradeCopy bool           `yaml:"migrate_without_backup" doc:"change the ledger's schema without a copy first; for databases that are backed up otherwise"`
+	UpgradeCopies int            `yaml:"upgrade_backups" doc:"how many copies made before a change of the schema are kept, in data_dir/backups"`
 	BusMiB        int            `yaml:"bus_max_mib" doc:"batches that may wait on disk to become durable, in MiB"`
 	Rules         []string       `yaml:"rules" doc:"folders of Sigma rules beside the project's own"`
 	Policies      []string       `yaml:"policies" doc:"folders of decision policies beside the project's own"`
 	WarningLists  []string       `yaml:"warning_lists" doc:"folders of warning lists in MISP's format"`
 	Popular       string         `yaml:"popular_names" doc:"file of popular names, one a line or rank,name"`
 	Organisations []Organisation `yaml:"organisations" doc:"the tree; the first without parent is the centre"`
+}
+
+// How long a node's certificate may last. The shortest is for rehearsals.
+const (
+	minNodeLife = time.Second
+	maxNodeLife = 2 * 365 * 24 * time.Hour
+)
+
+// NodeLife is how long a node's certificate lasts; 0 when what is set is no time.
+func (h Hub) NodeLife() time.Duration {
+	d, err := time.ParseDuration(h.NodeCert)
+	if err != nil {
+		return 0
+	}
+	return d
 }
 
 // Organisation is one of the tree.
@@ -63,6 +82,7 @@ type Organisation struct {
 	Parent   string   `yaml:"parent" doc:"slug of the organisation above"`
 	Domains  []string `yaml:"domains" doc:"its own names, which are never blocked unseen"`
 	Prefixes []string `yaml:"prefixes" doc:"its own addresses"`
+	Days     int      `yaml:"retention_days" doc:"how long its events, passive DNS, quarantine and closed findings are kept, in days; 0 is hub.events_retention_days, which it cannot exceed"`
 	Nodes    []string `yaml:"nodes" doc:"what 'noroshi up' runs for it on this machine: sensor, resolver"`
 }
 
@@ -107,7 +127,7 @@ type Log struct {
 // four member organisations, so that the line has somewhere to go.
 func Default() Config {
 	return Config{DataDir: defaultDir(),
-		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024,
+		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", NodeCert: "2160h", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024, UpgradeCopies: 5,
 			Organisations: []Organisation{
 				{Slug: "centre", Name: "Coordination Centre", NameJA: "統括センター", Kana: "とうかつせんたー", Sector: "centre"},
 				{Slug: "ministry", Name: "Ministry", NameJA: "省庁", Kana: "しょうちょう", Sector: "government", Parent: "centre", Nodes: []string{"sensor", "resolver"}},
@@ -333,6 +353,9 @@ func (c Config) check() error {
 	case d.ReserveMiB < 0 || d.ReserveMiB > d.BrakeMiB/2:
 		return bad("disk.reserve_mib", "the reserve must be smaller than half of disk.brake_mib")
 	}
+	if life := c.Hub.NodeLife(); life < minNodeLife || life > maxNodeLife {
+		return bad("hub.node_certificate_life", "%q is not a time between %s and %s, such as 2160h for 90 days", c.Hub.NodeCert, minNodeLife, maxNodeLife)
+	}
 	seen := map[string]bool{}
 	roots := 0
 	for i, o := range c.Hub.Organisations {
@@ -344,6 +367,9 @@ func (c Config) check() error {
 			return bad(key, "the parent %q is not listed before it", o.Parent)
 		case o.Parent == "":
 			roots++
+		}
+		if o.Days < 0 || o.Days > c.Hub.RetentionDays {
+			return bad(key+".retention_days", "%d days cannot be: events are kept for %d days (hub.events_retention_days)", o.Days, c.Hub.RetentionDays)
 		}
 		for _, n := range o.Nodes {
 			if n != "sensor" && n != "resolver" {

@@ -39,6 +39,7 @@ func TestErrorsNamePlaceAndRemedy(t *testing.T) {
 		"wrong type":       {"spool:\n  max_mib: many\n", nil, []string{"line 2"}},
 		"not yaml":         {"hub: [\n", nil, []string{"line"}},
 		"no address":       {"hub:\n  bus: here\n", nil, []string{"hub.bus", "host:port"}},
+		"no time":          {"hub:\n  node_certificate_life: 90\n", nil, []string{"hub.node_certificate_life", "2160h"}},
 		"open console":     {"hub:\n  console: 0.0.0.0:7080\n", nil, []string{"hub.console", "console_tls"}},
 		"unknown variable": {"", []string{"NOROSHI_HUB_CONSOL=x"}, []string{"NOROSHI_HUB_CONSOL"}},
 		"no port":          {"metrics: 9464\n", nil, []string{"metrics", "host:port"}},

@@ -29,6 +29,10 @@ func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
 		"until": until,
 		"plat":  plat,
+		"ports": ports,
+		"told":  told,
+		"query": query,
+		"pick":  pick,
 	}})
 }
 

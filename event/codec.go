@@ -32,6 +32,14 @@ func AppendJSON(dst []byte, e *Event) ([]byte, error) {
 // an attribute that the model does not have, or that is there twice, is an
 // error that names it, and the caller quarantines the line.
 func DecodeJSON(line []byte) (*Event, error) {
+	if e := quickly(line); e != nil {
+		return e, nil
+	}
+	return slowly(line)
+}
+
+// slowly reads any line, and says what is wrong with it.
+func slowly(line []byte) (*Event, error) {
 	const op = "event.decode"
 	unmapped, err := checkForm(op, line)
 	if err != nil {

@@ -93,6 +93,8 @@ type Event struct {
 	Message string `json:"message,omitempty"`
 	// Unmapped holds the source's own field names and values.
 	Unmapped map[string]string `json:"unmapped,omitempty"`
+
+	observables []Observable // nil until they were looked for
 }
 
 // Metadata says where the event comes from.

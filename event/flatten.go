@@ -20,44 +20,49 @@ import (
 //
 // Names, addresses and hashes are handed out in their one normal form, lower
 // case and without IPv4 in IPv6, since a store compares letters only. Everything
-// else is as the source wrote it.
+// else is as the source wrote it. Names come in the order of their bytes, so that
+// a store need not sort them.
 func (e *Event) Flatten(add func(name, value string)) {
 	f := flattener{add}
-	f.num("class_uid", int64(e.ClassUID))
-	f.num("category_uid", int64(e.CategoryUID))
+	f.num("action_id", int64(e.ActionID))
 	f.num("activity_id", int64(e.ActivityID))
-	f.num("type_uid", int64(e.TypeUID))
-	f.num("severity_id", int64(e.SeverityID))
-	f.metadata(&e.Metadata)
-	f.device(e.Device)
 	if a := e.Actor; a != nil {
 		f.process(&actorProcess, a.Process)
 		f.user(&actorUser, a.User)
 	}
-	f.process(&process, e.Process)
-	f.ptr("exit_code", e.ExitCode)
-	f.endpoint(&srcEndpoint, e.SrcEndpoint)
-	f.endpoint(&dstEndpoint, e.DstEndpoint)
+	f.answers(e.Answers)
+	f.num("category_uid", int64(e.CategoryUID))
+	f.num("class_uid", int64(e.ClassUID))
 	if c := e.ConnectionInfo; c != nil {
+		f.num("connection_info.direction_id", int64(c.DirectionID))
 		f.str("connection_info.protocol_name", c.ProtocolName)
 		f.num("connection_info.protocol_num", int64(c.ProtocolNum))
-		f.num("connection_info.direction_id", int64(c.DirectionID))
 		f.str("connection_info.uid", c.UID)
 	}
-	f.dns(e)
-	f.num("action_id", int64(e.ActionID))
+	f.device(e.Device)
 	f.num("disposition_id", int64(e.DispositionID))
-	if p := e.Policy; p != nil {
-		f.str("policy.uid", p.UID)
-		f.str("policy.name", p.Name)
-		f.str("policy.desc", p.Desc)
-	}
+	f.endpoint(&dstEndpoint, e.DstEndpoint)
+	f.ptr("exit_code", e.ExitCode)
 	f.str("message", e.Message)
-	if len(e.Unmapped) > 0 {
-		for _, k := range slices.Sorted(maps.Keys(e.Unmapped)) {
-			f.str("unmapped."+k, e.Unmapped[k])
-		}
+	f.metadata(&e.Metadata)
+	if p := e.Policy; p != nil {
+		f.str("policy.desc", p.Desc)
+		f.str("policy.name", p.Name)
+		f.str("policy.uid", p.UID)
 	}
+	f.process(&process, e.Process)
+	if q := e.Query; q != nil {
+		f.str("query.class", q.Class)
+		f.str("query.hostname", strings.ToLower(q.Hostname))
+		f.str("query.type", q.Type)
+	}
+	f.str("rcode", e.RCode)
+	f.ptr("rcode_id", e.RCodeID)
+	f.num("response_time", e.ResponseTime)
+	f.num("severity_id", int64(e.SeverityID))
+	f.endpoint(&srcEndpoint, e.SrcEndpoint)
+	f.num("type_uid", int64(e.TypeUID))
+	f.unmapped(e.Unmapped)
 }
 
 // The names are written once, so that flattening an event joins no strings.
@@ -139,20 +144,20 @@ func (f flattener) list(name string, n int, at func(i int) string) {
 }
 
 func (f flattener) metadata(m *Metadata) {
-	f.str("metadata.version", m.Version)
-	f.str("metadata.uid", m.UID)
-	f.add("metadata.sequence", strconv.FormatUint(m.Sequence, 10)) // The first one is 0.
-	f.str("metadata.tenant_uid", string(m.Tenant))
-	f.str("metadata.reporter.uid", string(m.Reporter.UID))
-	f.str("metadata.reporter.hostname", m.Reporter.Hostname)
+	f.list("metadata.labels", len(m.Labels), func(i int) string { return m.Labels[i] })
 	f.str("metadata.log_provider", m.Provider)
+	f.num("metadata.logged_time", m.LoggedTime)
+	f.str("metadata.product.feature.name", m.Product.Feature.Name)
 	f.str("metadata.product.name", m.Product.Name)
 	f.str("metadata.product.vendor_name", m.Product.VendorName)
 	f.str("metadata.product.version", m.Product.Version)
-	f.str("metadata.product.feature.name", m.Product.Feature.Name)
 	f.list("metadata.profiles", len(m.Profiles), func(i int) string { return m.Profiles[i] })
-	f.list("metadata.labels", len(m.Labels), func(i int) string { return m.Labels[i] })
-	f.num("metadata.logged_time", m.LoggedTime)
+	f.str("metadata.reporter.hostname", m.Reporter.Hostname)
+	f.str("metadata.reporter.uid", string(m.Reporter.UID))
+	f.add("metadata.sequence", strconv.FormatUint(m.Sequence, 10)) // The first one is 0.
+	f.str("metadata.tenant_uid", string(m.Tenant))
+	f.str("metadata.uid", m.UID)
+	f.str("metadata.version", m.Version)
 }
 
 func (f flattener) device(d *Device) {
@@ -160,41 +165,45 @@ func (f flattener) device(d *Device) {
 		return
 	}
 	f.str("device.hostname", d.Hostname)
-	f.str("device.uid", d.UID)
 	f.str("device.ip", normalAddr(d.IP))
-	f.num("device.type_id", int64(d.TypeID))
 	if d.OS != nil {
 		f.str("device.os.name", d.OS.Name)
 		f.num("device.os.type_id", int64(d.OS.TypeID))
 	}
+	f.num("device.type_id", int64(d.TypeID))
+	f.str("device.uid", d.UID)
 }
 
 func (f flattener) process(n *processNames, p *Process) {
 	if p == nil || n == nil {
 		return
 	}
-	f.num(n.pid, int64(p.PID))
-	f.str(n.uid, p.UID)
-	f.str(n.name, p.Name)
 	f.str(n.cmdLine, p.CmdLine)
-	f.str(n.workingDirectory, p.WorkingDirectory)
-	f.str(n.integrity, p.Integrity)
 	f.num(n.createdTime, p.CreatedTime)
-	f.num(n.terminatedTime, p.TerminatedTime)
 	if p.File != nil {
-		f.str(n.filePath, p.File.Path)
-		f.str(n.fileName, p.File.Name)
-		f.num(n.fileType, int64(p.File.TypeID))
 		f.hashes(n, p.File.Hashes)
+		f.str(n.fileName, p.File.Name)
+		f.str(n.filePath, p.File.Path)
+		f.num(n.fileType, int64(p.File.TypeID))
 	}
-	f.user(&n.user, p.User)
+	f.str(n.integrity, p.Integrity)
+	f.str(n.name, p.Name)
 	f.process(n.parent, p.ParentProcess)
+	f.num(n.pid, int64(p.PID))
+	f.num(n.terminatedTime, p.TerminatedTime)
+	f.str(n.uid, p.UID)
+	f.user(&n.user, p.User)
+	f.str(n.workingDirectory, p.WorkingDirectory)
 }
 
 // hashes hands out each algorithm once, as the store wants it, whatever a source
 // sends; nearly always that is one value.
 func (f flattener) hashes(n *processNames, all []Fingerprint) {
-	for a, name := range n.hashes {
+	if len(all) == 0 {
+		return
+	}
+	for _, a := range inOrder {
+		name := n.hashes[a]
 		value, found := "", false
 		for _, h := range all {
 			switch {
@@ -209,6 +218,9 @@ func (f flattener) hashes(n *processNames, all []Fingerprint) {
 	}
 }
 
+// inOrder is the algorithms by their names: md5, other, sha1, sha256.
+var inOrder = [...]int{1, 0, 2, 3}
+
 func algorithm(id int) int {
 	if id < 1 || id > 3 {
 		return 0
@@ -218,35 +230,36 @@ func algorithm(id int) int {
 
 func (f flattener) user(n *userNames, u *User) {
 	if u != nil {
+		f.str(n.domain, u.Domain)
 		f.str(n.name, u.Name)
 		f.str(n.uid, u.UID)
-		f.str(n.domain, u.Domain)
 	}
 }
 
 func (f flattener) endpoint(n *endpointNames, e *Endpoint) {
 	if e != nil {
+		f.str(n.hostname, strings.ToLower(e.Hostname))
 		f.str(n.ip, normalAddr(e.IP))
 		f.num(n.port, int64(e.Port))
-		f.str(n.hostname, strings.ToLower(e.Hostname))
 	}
 }
 
-func (f flattener) dns(e *Event) {
-	if q := e.Query; q != nil {
-		f.str("query.hostname", strings.ToLower(q.Hostname))
-		f.str("query.type", q.Type)
-		f.str("query.class", q.Class)
-	}
-	if a := e.Answers; len(a) > 0 {
-		f.list("answers.rdata", len(a), func(i int) string { return a[i].Normal() })
-		f.list("answers.type", len(a), func(i int) string { return a[i].Type })
+func (f flattener) answers(a []DNSAnswer) {
+	if len(a) > 0 {
 		f.list("answers.class", len(a), func(i int) string { return a[i].Class })
+		f.list("answers.rdata", len(a), func(i int) string { return a[i].Normal() })
 		f.list("answers.ttl", len(a), func(i int) string { return strconv.Itoa(a[i].TTL) })
+		f.list("answers.type", len(a), func(i int) string { return a[i].Type })
 	}
-	f.str("rcode", e.RCode)
-	f.ptr("rcode_id", e.RCodeID)
-	f.num("response_time", e.ResponseTime)
+}
+
+func (f flattener) unmapped(all map[string]string) {
+	var room [16]string // A sensor says less of one event.
+	names := slices.AppendSeq(room[:0], maps.Keys(all))
+	slices.Sort(names)
+	for _, k := range names {
+		f.str("unmapped."+k, all[k])
+	}
 }
 
 // normalAddr is an address in its normal form; what is none stays as it is.

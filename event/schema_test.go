@@ -139,6 +139,9 @@ func TestAttributesAreOCSF(t *testing.T) {
 func (s *schema) compare(typ reflect.Type, at string, known map[string]attribute, seen map[string]bool) {
 	for i := range typ.NumField() {
 		f := typ.Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if _, ok := known[name]; !ok {
 			s.t.Errorf("%s has no attribute %s in OCSF", at, name)

@@ -20,6 +20,7 @@ func (e *Event) Finish() {
 
 const (
 	maxUID  = 128            // bytes of an identifier
+	maxName = 1024           // bytes of a name; the longest of the DNS has 1,012 when each is written as \DDD
 	maxTime = 253402300800e3 // the year 10000, in milliseconds
 )
 
@@ -48,6 +49,9 @@ func (e *Event) Validate() error {
 	default:
 		if e.Query == nil || e.Query.Hostname == "" {
 			return bad("query.hostname", "dns_activity needs the name that was asked for")
+		}
+		if err := validName("query.hostname", e.Query.Hostname); err != nil {
+			return err
 		}
 		return e.validNetwork()
 	}
@@ -129,6 +133,15 @@ func (e *Event) validNetwork() error {
 	return e.DstEndpoint.validate("dst_endpoint")
 }
 
+// validName refuses what no name can be, because each of its parents is looked
+// for.
+func validName(place, name string) error {
+	if len(name) > maxName {
+		return bad(place, "a name of %d bytes is none; at most %d are allowed", len(name), maxName)
+	}
+	return nil
+}
+
 func (p *Endpoint) validate(place string) error {
 	switch {
 	case p == nil:
@@ -142,5 +155,5 @@ func (p *Endpoint) validate(place string) error {
 			return bad(place+".ip", "%q is no address", clip([]byte(p.IP)))
 		}
 	}
-	return nil
+	return validName(place+".hostname", p.Hostname)
 }

@@ -14,6 +14,7 @@ import (
 	"noroshi/access"
 	"noroshi/event"
 	"noroshi/fault"
+	"noroshi/observable"
 )
 
 // Row is one event with the store's number of its organisation.
@@ -30,6 +31,10 @@ type Query struct {
 	From, To time.Time // To is not included; zero times mean everything
 	Limit    int       // 0 is MaxLimit
 	Oldest   bool
+	// Observables, if there are any, leave the rows of events that show one of
+	// them, and perhaps a few more, which the caller tells apart. They are found by
+	// an index, and do not count as text of the query.
+	Observables []observable.Observable
 }
 
 // Limits of a query.
@@ -66,8 +71,8 @@ type ValueCount struct {
 // Stats is how full the store is.
 type Stats struct {
 	Rows  uint64
-	Bytes uint64
-	Full  bool // it takes no more rows, because the disk is nearly full
+	Bytes uint64 // on disk; 0 where the engine does not tell
+	Full  bool   // it takes no more rows, because the disk is nearly full
 }
 
 // RefusedRow is a row that the store can never take.
@@ -87,16 +92,9 @@ func (r RefusedRows) Error() string {
 // Unwrap gives the reason of the first, so that the kind is known.
 func (r RefusedRows) Unwrap() error { return r[0].Err }
 
-// Store is an engine. Appended rows are found after Flush, or after about a
-// second, and survive any crash of the process after Sync.
-type Store interface {
-	// Append adds rows. It returns RefusedRows when it took the others; after any
-	// other error nothing is known of them, and Known tells.
-	Append(ctx context.Context, rows []Row) error
-	Flush(ctx context.Context) error
-	Sync(ctx context.Context) error
-	// Known tells which events, by metadata.uid, a tenant has in [from, to].
-	Known(ctx context.Context, tenant uint32, uids []string, from, to time.Time) (map[string]bool, error)
+// Reader is what of a store, or of several, serves everybody but their feeders.
+// Readers see what is in their scope.
+type Reader interface {
 	Search(ctx context.Context, s access.Scope, q Query) ([]Record, error)
 	// Histogram counts the rows that the query's filter finds, per step.
 	Histogram(ctx context.Context, s access.Scope, q Query, step time.Duration) ([]Bucket, error)
@@ -105,8 +103,36 @@ type Store interface {
 	FieldNames(ctx context.Context, s access.Scope, q Query) ([]ValueCount, error)
 	FieldValues(ctx context.Context, s access.Scope, q Query, field string, limit int) ([]ValueCount, error)
 	Stats(ctx context.Context) (Stats, error)
+	// Ping tells whether questions can be answered. One that is only busy can.
+	Ping(ctx context.Context) error
+	// DeleteTenant deletes the rows of a tenant that are of days (UTC) before the
+	// day of a moment; the zero time means all. It returns nil once they are gone.
+	// After any error the engine may still be at it, also across restarts, and the
+	// same call again goes on waiting. Rows appended after the call may stay:
+	// whoever lets an organisation go stops its events first. It is work: the
+	// engine writes anew what it keeps of each day that it touches.
+	DeleteTenant(ctx context.Context, tenant uint32, before time.Time) error
+}
+
+// Store is an engine. Appended rows are found after Flush, or after a
+// second at the latest, and survive any crash of the process after Sync.
+type Store interface {
+	Reader
+	// Append adds rows. It returns RefusedRows when it took the others; after any
+	// other error nothing is known of them, and Known tells.
+	Append(ctx context.Context, rows []Row) error
+	Flush(ctx context.Context) error
+	Sync(ctx context.Context) error
+	// Known tells which events, by metadata.uid, a tenant has in [from, to].
+	Known(ctx context.Context, tenant uint32, uids []string, from, to time.Time) (map[string]bool, error)
 	Close() error
 }
+
+// Lost is what a Sync returns, with more words, when rows that were stored are
+// gone, because a store on another machine crashed. Whoever feeds it begins again
+// at what it last acknowledged, and asks Known, as after a restart of its own;
+// until the rows are back every Sync returns it.
+var Lost = fault.New(fault.Unavailable, "eventstore", "events that were stored are gone")
 
 // Closed is what every method of a closed store returns.
 var Closed = fault.New(fault.Unavailable, "eventstore", "the event store is closed")

@@ -28,3 +28,17 @@ func TestIdentifiersSortByTimeAndReadBack(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParse reads identifiers as strangers may write them: what is one stands for
+// itself, everywhere.
+func FuzzParse(f *testing.F) {
+	f.Add("nod_01m8911yr8ht1yq2rzvshb1phf")
+	f.Add("nod_81m8911yr8ht1yq2rzvshb1phf")
+	f.Add("nod_01m8911yr8ht1yq2rzvshb1ph.")
+	f.Fuzz(func(t *testing.T, s string) {
+		id, err := ident.Parse(ident.Node, s)
+		if err == nil && (string(id) != s || id.Prefix() != ident.Node || strings.ContainsAny(s, ".*> /\x00")) {
+			t.Errorf("%q is taken for an identifier", s)
+		}
+	})
+}

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"noroshi/fault"
@@ -22,18 +23,26 @@ import (
 	"noroshi/identity/join"
 )
 
-// caLife is how long the authority lasts. Nodes know it by its key, so a new
-// certificate of the same key can follow.
+// caLife is how long the authority's certificate lasts. When a third of that is
+// left, one of the same key follows: nodes know the authority by its key, and
+// get the new certificate when they renew theirs, long before the old one ends.
 const caLife = 10 * 365 * 24 * time.Hour
 
 // CA is the platform's certificate authority and the key that signs feeds. Its
 // folder is the platform's most secret one.
+//
+// Several hubs of one platform have the same ca.key, feed.key and ca.pem; the
+// other files are each hub's own.
 type CA struct {
-	cert   *x509.Certificate
-	key    *ecdsa.PrivateKey
-	feed   ed25519.PrivateKey
-	now    func() time.Time
-	server *serverCert
+	dir  string
+	key  *ecdsa.PrivateKey
+	feed ed25519.PrivateKey
+	now  func() time.Time
+
+	mu   sync.Mutex
+	cert *x509.Certificate // ask present
+
+	server, cluster *ownCert
 }
 
 // OpenCA opens the authority kept in dir, or makes it there.
@@ -42,7 +51,7 @@ func OpenCA(dir string, now func() time.Time) (*CA, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	ca := &CA{now: now}
+	ca := &CA{dir: dir, now: now}
 	key, err := keyFile(filepath.Join(dir, "ca.key"), func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
 	if err != nil {
 		return nil, fault.As(fault.Internal, op, err, "the authority's key in %s cannot be used", dir)
@@ -57,24 +66,54 @@ func OpenCA(dir string, now func() time.Time) (*CA, error) {
 	if !ok1 || !ok2 {
 		return nil, fault.New(fault.Internal, op, "the keys in %s are of another kind than expected", dir)
 	}
-	path := filepath.Join(dir, "ca.pem")
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if b, err = ca.selfSign(); err == nil {
-			err = join.Keep(path, b)
-		}
+	if ca.cert, err = ca.read(); err != nil {
+		return nil, fault.As(fault.Internal, op, err, "the authority's certificate %s cannot be read, or belongs to another key", ca.path())
 	}
-	if err != nil {
-		return nil, fault.Wrap(op, err)
-	}
-	if ca.cert, err = join.ParseCert(b); err != nil || !ca.key.PublicKey.Equal(ca.cert.PublicKey) {
-		return nil, fault.As(fault.Internal, op, err, "the authority's certificate %s cannot be read, or belongs to another key", path)
-	}
-	ca.server = &serverCert{ca: ca, dir: dir}
+	ca.server = &ownCert{ca: ca, name: "server", usage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	ca.cluster = &ownCert{ca: ca, name: "cluster", unit: hubUnit, usage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	return ca, nil
 }
 
-func (ca *CA) selfSign() ([]byte, error) {
+func (ca *CA) path() string { return filepath.Join(ca.dir, "ca.pem") }
+
+// read returns the certificate that is kept, or makes the first.
+func (ca *CA) read() (*x509.Certificate, error) {
+	b, err := os.ReadFile(ca.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return ca.selfSign()
+	}
+	if err != nil {
+		return nil, err
+	}
+	cert, err := join.ParseCert(b)
+	if err == nil && !ca.key.PublicKey.Equal(cert.PublicKey) {
+		err = errors.New("it belongs to another key")
+	}
+	return cert, err
+}
+
+// present is the authority's certificate, which is renewed here when it is time.
+// One that cannot be renewed serves to its end.
+func (ca *CA) present() *x509.Certificate {
+	ca.mu.Lock()
+	defer ca.mu.Unlock()
+	if ca.cert.NotAfter.Sub(ca.now()) < caLife/3 {
+		if next, err := ca.selfSign(); err == nil {
+			ca.cert = next
+		}
+	}
+	return ca.cert
+}
+
+// pool is whom to believe: what this authority has signed.
+func (ca *CA) pool() *x509.CertPool {
+	p := x509.NewCertPool()
+	p.AddCert(ca.present())
+	return p
+}
+
+// selfSign makes a certificate of the authority's key and keeps it.
+func (ca *CA) selfSign() (*x509.Certificate, error) {
 	t, err := ca.template("Noroshi authority", ca.now().Add(caLife))
 	if err != nil {
 		return nil, err
@@ -82,7 +121,13 @@ func (ca *CA) selfSign() ([]byte, error) {
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &ca.key.PublicKey, ca.key)
-	return join.CertPEM(der), err
+	if err != nil {
+		return nil, err
+	}
+	if err := join.Keep(ca.path(), join.CertPEM(der)); err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
 }
 
 func (ca *CA) template(name string, notAfter time.Time) (*x509.Certificate, error) {
@@ -90,14 +135,16 @@ func (ca *CA) template(name string, notAfter time.Time) (*x509.Certificate, erro
 	if err != nil {
 		return nil, err
 	}
-	// An hour back: a node's clock may be behind.
+	// An hour back: a node's clock may be behind. Less where the life is short,
+	// for two thirds of it are not to be over at the start.
+	now := ca.now()
 	return &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name},
-		NotBefore: ca.now().Add(-time.Hour), NotAfter: notAfter}, nil
+		NotBefore: now.Add(-min(time.Hour, notAfter.Sub(now)/24)), NotAfter: notAfter}, nil
 }
 
 func (ca *CA) sign(t *x509.Certificate, pub any) (*x509.Certificate, error) {
 	t.KeyUsage = x509.KeyUsageDigitalSignature
-	der, err := x509.CreateCertificate(rand.Reader, t, ca.cert, pub, ca.key)
+	der, err := x509.CreateCertificate(rand.Reader, t, ca.present(), pub, ca.key)
 	if err != nil {
 		return nil, err
 	}
@@ -105,14 +152,11 @@ func (ca *CA) sign(t *x509.Certificate, pub any) (*x509.Certificate, error) {
 }
 
 // PEM is the authority's certificate.
-func (ca *CA) PEM() []byte { return join.CertPEM(ca.cert.Raw) }
+func (ca *CA) PEM() []byte { return join.CertPEM(ca.present().Raw) }
 
 // Fingerprint is the SHA-256 of the authority's public key, which enrolment
 // tokens carry.
-func (ca *CA) Fingerprint() string { return join.SPKI(ca.cert) }
-
-// NotAfter is when the authority's certificate ends.
-func (ca *CA) NotAfter() time.Time { return ca.cert.NotAfter }
+func (ca *CA) Fingerprint() string { return join.SPKI(ca.present()) }
 
 // FeedKey signs the frames of feeds.
 func (ca *CA) FeedKey() ed25519.PrivateKey { return ca.feed }

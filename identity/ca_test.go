@@ -110,16 +110,31 @@ func TestOnlyNodesOfThisAuthorityPassTheHandshake(t *testing.T) {
 // handshake returns what the server makes of the client.
 func handshake(t *testing.T, server, client *tls.Config) error {
 	t.Helper()
+	err, _ := both(server, client)
+	return err
+}
+
+// both returns what the server makes of the client, and the client of the server.
+func both(server, client *tls.Config) (ofClient, ofServer error) {
 	a, b := net.Pipe()
 	defer func() { _, _ = a.Close(), b.Close() }()
+	client = client.Clone()
+	if client.Time == nil {
+		client.Time = server.Time
+	}
+	done := make(chan error, 1)
 	go func() {
 		c := tls.Client(b, client)
-		if c.Handshake() == nil {
+		err := c.Handshake()
+		if err == nil {
 			_, _ = c.Read(make([]byte, 1)) // The server's refusal arrives after the client is done.
 		}
 		_ = c.Close()
+		done <- err
 	}()
-	return tls.Server(a, server).Handshake()
+	ofClient = tls.Server(a, server).Handshake()
+	_ = a.Close()
+	return ofClient, <-done
 }
 
 func served(t *testing.T, ca *identity.CA, host string) *x509.Certificate {

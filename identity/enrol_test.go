@@ -33,7 +33,8 @@ func TestEnrolAnswersInProblems(t *testing.T) {
 		"two requests":    {"POST", "/enrol", `{"name":"x"}{}`, 400, "follows"},
 		"too large":       {"POST", "/enrol", `{"name":"` + strings.Repeat("x", join.MaxRequest) + `"}`, 413, "larger"},
 		"no name":         {"POST", "/enrol", `{}`, 400, "name"},
-		"unknown token":   {"POST", "/enrol", `{"name":"x","secret":"s"}`, 403, "used before"},
+		"unknown token":   {"POST", "/enrol", `{"name":"x","secret":"s"}`, 403, "unknown"},
+		"no certificate":  {"POST", "/renew", `{"csr":"x"}`, 401, "none was shown"},
 		"another method":  {"GET", "/enrol", "", 405, ""},
 		"another address": {"POST", "/", "{}", 404, ""},
 	} {
@@ -91,6 +92,9 @@ func FuzzEnrolRequest(f *testing.F) {
 	f.Add([]byte(`[]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		in, err := identity.ReadRequest(httptest.NewRecorder(), httptest.NewRequest("POST", "/enrol", strings.NewReader(string(body))))
+		if _, rerr := identity.ReadRenewal(httptest.NewRecorder(), httptest.NewRequest("POST", "/renew", strings.NewReader(string(body)))); rerr != nil && fault.KindOf(rerr) != fault.Invalid && fault.KindOf(rerr) != fault.TooLarge {
+			t.Error(rerr)
+		}
 		if err == nil && len(in.Secret)+len(in.Name)+len(in.CSR) > 3*join.MaxRequest {
 			t.Error("the request grew")
 		}

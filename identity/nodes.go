@@ -2,14 +2,12 @@ package identity
 
 import (
 	"context"
-	"crypto/x509"
 	"sync"
 	"time"
 
 	"noroshi/access"
 	"noroshi/fault"
 	"noroshi/ident"
-	"noroshi/identity/join"
 	"noroshi/ledger"
 )
 
@@ -28,7 +26,8 @@ const (
 	NodeCut    NodeState = "cut"
 )
 
-// Node is a machine that joined.
+// Node is a machine that joined. SPKI, Issued and NotAfter are its newest
+// certificate's.
 type Node struct {
 	ID       ident.ID  `json:"id"`
 	Org      ident.ID  `json:"org"`
@@ -37,122 +36,127 @@ type Node struct {
 	SPKI     string    `json:"spki_sha256"`
 	State    NodeState `json:"state"`
 	Enrolled time.Time `json:"enrolled_at"`
+	Issued   time.Time `json:"issued_at"`
 	NotAfter time.Time `json:"not_after"`
 	CutAt    time.Time `json:"cut_at,omitzero"`
 	CutWhy   string    `json:"cut_why,omitempty"`
 }
+
+// Overdue tells that a node that may connect should have renewed its
+// certificate long ago: it tries from two thirds of its life on.
+func (x Node) Overdue(now time.Time) bool {
+	return x.State == NodeActive && now.After(x.Issued.Add(x.NotAfter.Sub(x.Issued)/6*5))
+}
+
+// DefaultNodeLife is how long a node's certificate lasts when nobody says
+// otherwise.
+const DefaultNodeLife = 90 * 24 * time.Hour
 
 // Hub is what a token and an enrolment tell a node of the hub.
 type Hub struct {
 	Enrol string // host:port
 	Bus   string // host:port
 	Feeds func(org ident.ID) []string
+	// Life is how long a node's certificate lasts; 0 is DefaultNodeLife. A node
+	// renews it at two thirds.
+	Life time.Duration
 }
 
 // Nodes keeps the nodes and admits them. The bus asks at every connection, so
-// they stand in memory too.
+// they stand in memory too, and Refresh keeps them as the ledger has them.
 type Nodes struct {
 	d   Deps
 	ca  *CA
 	hub Hub
-	// OnCut is called after a node was cut off, so that the bus disconnects it at
-	// once. It is set before anything is served.
-	OnCut func(node ident.ID)
+	// OnCut is called after a node was cut off, by whichever hub, so that the bus
+	// disconnects it at once; OnRetire after a key of a node was replaced, so that
+	// nobody stays connected by the old one. They are set before anything is
+	// served, and must not call Nodes.
+	OnCut, OnRetire func(node ident.ID)
+
+	looking sync.Mutex // one look into the ledger at a time; edition is its own
+	edition int64
 
 	mu     sync.RWMutex
-	bySPKI map[string]Node
+	looked time.Time // when the last look began, whether the ledger answered or not
+	byID   map[ident.ID]*member
+	bySPKI map[string]*member
+
+	refused refusals
 }
 
-const nodeColumns = `SELECT id, org, role, name, spki_sha256, state, enrolled_at, not_after, cut_at, cut_why FROM node`
+// member is a node with its keys, as of one change. It does not change: a new
+// one takes its place.
+type member struct {
+	Node
+	changed int64
+	keys    map[string]nodeKey // by SPKI
+}
 
-func scanNode(scan func(...any) error) (Node, error) {
-	var x Node
-	var enrolled, notAfter, cut int64
-	err := scan(&x.ID, &x.Org, &x.Role, &x.Name, &x.SPKI, &x.State, &enrolled, &notAfter, &cut, &x.CutWhy)
-	x.Enrolled, x.NotAfter, x.CutAt = ledger.Time(enrolled), ledger.Time(notAfter), ledger.Time(cut)
-	return x, err
+// nodeKey is what the ledger knows of one key of a node.
+type nodeKey struct {
+	issued, notAfter, retired time.Time
 }
 
 // OpenNodes reads the nodes.
 func OpenNodes(ctx context.Context, d Deps, ca *CA, hub Hub) (*Nodes, error) {
-	n := &Nodes{d: d, ca: ca, hub: hub, OnCut: func(ident.ID) {}, bySPKI: map[string]Node{}}
-	list, err := n.query(ctx, nodeColumns)
-	if err != nil {
-		return nil, fault.Wrap("identity.nodes", err)
+	if hub.Life == 0 {
+		hub.Life = DefaultNodeLife
 	}
-	for _, x := range list {
-		n.bySPKI[x.SPKI] = x
-	}
-	return n, nil
+	n := &Nodes{d: d, ca: ca, hub: hub, OnCut: func(ident.ID) {}, OnRetire: func(ident.ID) {},
+		byID: map[ident.ID]*member{}, bySPKI: map[string]*member{}, edition: -1} // Nodes of before there were numbers have 0.
+	return n, n.Refresh(ctx)
 }
 
-func (n *Nodes) query(ctx context.Context, query string, args ...any) (list []Node, err error) {
-	err = n.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, query, args...)
-		return ledger.Each(rows, err, func(scan func(...any) error) error {
-			x, err := scanNode(scan)
-			list = append(list, x)
+// members reads nodes with their keys; where narrows the node n.
+func members(ctx context.Context, q ledger.Queryer, where string, args ...any) (list []*member, err error) {
+	rows, err := q.Query(ctx, `SELECT n.id, n.org, n.role, n.name, n.spki_sha256, n.state, n.enrolled_at, n.cut_at, n.cut_why, n.changed,
+		k.spki_sha256, k.issued_at, k.not_after, k.retired_at FROM node n JOIN node_key k ON k.node = n.id WHERE `+where+` ORDER BY n.id`, args...)
+	err = ledger.Each(rows, err, func(scan func(...any) error) error {
+		var x member
+		var spki string
+		var enrolled, cut, issued, notAfter, retired int64
+		if err := scan(&x.ID, &x.Org, &x.Role, &x.Name, &x.SPKI, &x.State, &enrolled, &cut, &x.CutWhy, &x.changed,
+			&spki, &issued, &notAfter, &retired); err != nil {
 			return err
-		})
+		}
+		if len(list) == 0 || list[len(list)-1].ID != x.ID {
+			x.Enrolled, x.CutAt, x.keys = ledger.Time(enrolled), ledger.Time(cut), map[string]nodeKey{}
+			list = append(list, &x)
+		}
+		m, k := list[len(list)-1], nodeKey{ledger.Time(issued), ledger.Time(notAfter), ledger.Time(retired)}
+		m.keys[spki] = k
+		if spki == m.SPKI {
+			m.Issued, m.NotAfter = k.issued, k.notAfter
+		}
+		return nil
 	})
 	return list, err
 }
 
-// LookupSPKI finds a node by the fingerprint of its key; join.SPKI makes it.
-// Only a node that joined at another hub of the platform is asked of the ledger.
-func (n *Nodes) LookupSPKI(ctx context.Context, fingerprint string) (Node, error) {
-	const op = "identity.lookup"
-	n.mu.RLock()
-	x, ok := n.bySPKI[fingerprint]
-	n.mu.RUnlock()
-	if ok {
-		return x, nil
+// memberByID reads one node, whom the caller knows to be there.
+func memberByID(ctx context.Context, q ledger.Queryer, id ident.ID) (*member, error) {
+	list, err := members(ctx, q, `n.id = ?`, id)
+	if err == nil && len(list) == 0 {
+		return nil, fault.New(fault.NotFound, "identity.node", "there is no such node here")
 	}
-	list, err := n.query(ctx, nodeColumns+` WHERE spki_sha256 = ?`, fingerprint)
 	if err != nil {
-		return Node{}, fault.As(fault.Unavailable, op, err, "the ledger is away")
+		return nil, err
 	}
-	if len(list) == 0 {
-		return Node{}, fault.New(fault.NotFound, op, "the key belongs to no node that joined here")
-	}
-	return n.learn(list[0]), nil
-}
-
-// learn takes over what the ledger said of a node, unless this hub knows it by
-// now: it may have cut the node off while the ledger was asked.
-func (n *Nodes) learn(x Node) Node {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if known, ok := n.bySPKI[x.SPKI]; ok {
-		return known
-	}
-	n.bySPKI[x.SPKI] = x
-	return x
-}
-
-// Admit tells whose certificate this is, if it may connect. The TLS handshake
-// has verified its chain.
-func (n *Nodes) Admit(ctx context.Context, cert *x509.Certificate) (Node, error) {
-	const op = "identity.admit"
-	x, err := n.LookupSPKI(ctx, join.SPKI(cert))
-	switch {
-	case fault.KindOf(err) == fault.NotFound:
-		return Node{}, fault.As(fault.Unauthenticated, op, err, "the certificate belongs to no node that joined here")
-	case err != nil:
-		return Node{}, err
-	case x.State != NodeActive:
-		return Node{}, fault.New(fault.Denied, op, "the node %s was cut off: %s", x.ID, x.CutWhy)
-	case n.d.Now().After(x.NotAfter):
-		return Node{}, fault.New(fault.Denied, op, "the certificate of the node %s has expired", x.ID)
-	}
-	return x, nil
+	return list[0], nil
 }
 
 // List returns the nodes of the organisations in scope, oldest first.
-func (n *Nodes) List(ctx context.Context, s access.Scope) ([]Node, error) {
+func (n *Nodes) List(ctx context.Context, s access.Scope) (out []Node, err error) {
 	in, args := ledger.In(s.Orgs())
-	list, err := n.query(ctx, nodeColumns+` WHERE org IN `+in+` ORDER BY id`, args...)
-	return list, fault.Wrap("identity.list", err)
+	err = n.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		list, err := members(ctx, q, `n.org IN `+in, args...)
+		for _, m := range list {
+			out = append(out, m.Node)
+		}
+		return err
+	})
+	return out, fault.Wrap("identity.list", err)
 }
 
 const maxWhy = 1000 // bytes
@@ -164,31 +168,36 @@ func (n *Nodes) Cut(ctx context.Context, s access.Scope, id ident.ID, why string
 	if why == "" || len(why) > maxWhy {
 		return fault.New(fault.Invalid, op, "say why the node is cut off, in at most %d bytes", maxWhy)
 	}
-	var x Node
+	var m *member
 	err := n.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) (err error) {
-		x, err = scanNode(tx.QueryRow(ctx, nodeColumns+` WHERE id = ?`, id).Scan)
-		if ledger.NoRows(err) || err == nil && !s.Allows(x.Org) {
+		m, err = memberByID(ctx, tx, id)
+		if err == nil && !s.Allows(m.Org) {
 			return fault.New(fault.NotFound, op, "there is no such node here")
 		}
 		if err != nil {
 			return err
 		}
-		if x.State != NodeActive {
-			return fault.New(fault.Conflict, op, "the node was cut off before: %s", x.CutWhy)
+		if m.State != NodeActive {
+			return fault.New(fault.Conflict, op, "the node was cut off before: %s", m.CutWhy)
 		}
-		x.State, x.CutAt, x.CutWhy = NodeCut, n.d.Now(), why
-		if _, err := tx.Exec(ctx, `UPDATE node SET state = ?, cut_at = ?, cut_why = ? WHERE id = ?`,
-			x.State, ledger.Micros(x.CutAt), why, id); err != nil {
-			return err
-		}
-		return tx.Record(ctx, "node", id, x.Org, "cut", x)
+		return n.cut(ctx, tx, m, why)
 	})
 	if err != nil {
 		return fault.Wrap(op, err)
 	}
-	n.mu.Lock()
-	n.bySPKI[x.SPKI] = x
-	n.mu.Unlock()
-	n.OnCut(id)
+	n.learn(m)
 	return nil
+}
+
+// cut writes that a node is cut off.
+func (n *Nodes) cut(ctx context.Context, tx *ledger.Tx, m *member, why string) (err error) {
+	m.State, m.CutAt, m.CutWhy = NodeCut, n.d.Now(), why
+	if m.changed, err = nodesEdition.next(ctx, tx); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE node SET state = ?, cut_at = ?, cut_why = ?, changed = ? WHERE id = ?`,
+		m.State, ledger.Micros(m.CutAt), why, m.changed, m.ID); err != nil {
+		return err
+	}
+	return tx.Record(ctx, "node", m.ID, m.Org, "cut", m.Node)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"regexp"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -23,11 +22,9 @@ type Organisations struct {
 
 // edition is the tree as of a number that grows with every change of any hub.
 type edition struct {
-	number string
+	number int64
 	tree   *org.Tree
 }
-
-const editionKey = "organisations.edition"
 
 // OpenOrganisations reads the organisations.
 func OpenOrganisations(ctx context.Context, d Deps) (*Organisations, error) {
@@ -40,9 +37,9 @@ func OpenOrganisations(ctx context.Context, d Deps) (*Organisations, error) {
 // As long as nothing changes it is the same tree.
 func (o *Organisations) Tree(ctx context.Context) (*org.Tree, error) {
 	have := o.current.Load()
-	var number string
+	var number int64
 	err := o.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		number, err = editionOf(ctx, q)
+		number, err = organisationsEdition.read(ctx, q)
 		return err
 	})
 	if err != nil {
@@ -54,24 +51,23 @@ func (o *Organisations) Tree(ctx context.Context) (*org.Tree, error) {
 	return o.reload(ctx)
 }
 
-// Current is the tree as this hub last read it, for those who cannot wait.
-func (o *Organisations) Current() *org.Tree { return o.current.Load().tree }
-
-func editionOf(ctx context.Context, q ledger.Queryer) (string, error) {
-	var number string
-	err := q.QueryRow(ctx, `SELECT value FROM setting WHERE key = ?`, editionKey).Scan(&number)
-	if ledger.NoRows(err) {
-		return "0", nil
-	}
-	return number, err
+// Refresh takes over what other hubs changed. It asks for one number, and reads
+// the organisations only when that is another than before.
+func (o *Organisations) Refresh(ctx context.Context) error {
+	_, err := o.Tree(ctx)
+	return err
 }
+
+// Current is the tree as this hub last read it, for those who cannot wait: when
+// another hub made the change, as of the last Refresh.
+func (o *Organisations) Current() *org.Tree { return o.current.Load().tree }
 
 func (o *Organisations) reload(ctx context.Context) (*org.Tree, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var e edition
 	err := o.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		if e.number, err = editionOf(ctx, q); err != nil {
+		if e.number, err = organisationsEdition.read(ctx, q); err != nil {
 			return err
 		}
 		var list []org.Organisation
@@ -134,7 +130,14 @@ func (o *Organisations) Put(ctx context.Context, actor string, x org.Organisatio
 		switch {
 		case ledger.NoRows(err):
 			x.ID = o.d.Ident.New(ident.Org)
-			if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(tenant), 0) + 1 FROM organisation`).Scan(&x.Tenant); err != nil {
+			var gone int
+			if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM organisation_gone WHERE slug = ?`, x.Slug).Scan(&gone); err != nil {
+				return err
+			}
+			if gone > 0 {
+				return fault.New(fault.Conflict, op, "an organisation %s was deleted here; one that comes back takes another short name", x.Slug)
+			}
+			if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(t), 0) + 1 FROM (SELECT tenant AS t FROM organisation UNION ALL SELECT tenant FROM organisation_gone) AS used`).Scan(&x.Tenant); err != nil {
 				return err
 			}
 		case err != nil:
@@ -163,16 +166,7 @@ func write(ctx context.Context, tx *ledger.Tx, x org.Organisation) error {
 		x.ID, x.Parent, x.Slug, x.Tenant, ledger.JSON(x)); err != nil {
 		return err
 	}
-	number, err := editionOf(ctx, tx)
-	if err != nil {
-		return err
-	}
-	n, err := strconv.ParseUint(number, 10, 64)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, `INSERT INTO setting (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
-		editionKey, strconv.FormatUint(n+1, 10)); err != nil {
+	if _, err := organisationsEdition.next(ctx, tx); err != nil {
 		return err
 	}
 	return tx.Record(ctx, "organisation", x.ID, x.ID, "put", x)

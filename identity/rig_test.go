@@ -12,6 +12,8 @@ import (
 	"noroshi/access"
 	"noroshi/ident"
 	"noroshi/identity"
+	"noroshi/identity/identitytest"
+	"noroshi/identity/join"
 	"noroshi/ledger"
 	"noroshi/org"
 )
@@ -37,6 +39,10 @@ func (c *clock) add(d time.Duration) {
 	c.mu.Unlock()
 }
 
+// life is how long certificates of nodes last in these tests. The hub's clock is
+// moved within it, while the nodes' TLS keeps to the machine's.
+const life = time.Hour
+
 // rig is a hub with a real enrolment listener on loopback, and organisations b
 // below a.
 type rig struct {
@@ -47,6 +53,8 @@ type rig struct {
 	nodes *identity.Nodes
 	hub   identity.Hub
 	all   access.Scope
+	dir   string // of the authority
+	log   identitytest.Journal
 	a, b  org.Organisation
 }
 
@@ -55,7 +63,8 @@ func newRig(t *testing.T, db *ledger.DB) *rig {
 	r := &rig{clock: &clock{t: time.Now()}}
 	r.deps = identity.Deps{DB: db, Now: r.now, Ident: ident.Maker{Now: r.now, Rand: ident.System().Rand}}
 	var err error
-	r.ca, err = identity.OpenCA(t.TempDir(), r.now)
+	r.dir = t.TempDir()
+	r.ca, err = identity.OpenCA(r.dir, r.now)
 	must(t, err)
 	r.orgs, err = identity.OpenOrganisations(t.Context(), r.deps)
 	must(t, err)
@@ -64,14 +73,15 @@ func newRig(t *testing.T, db *ledger.DB) *rig {
 	r.b, err = r.orgs.Put(t.Context(), "hub:test", org.Organisation{Slug: "b", Name: "B", NameJA: "乙", Parent: r.a.ID})
 	must(t, err)
 	r.all = access.Hub(r.orgs.Current(), "test")
-	cfg, err := r.ca.ServerTLS(nil)
+	cfg, err := r.ca.EnrolTLS(nil)
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	r.hub = identity.Hub{Enrol: l.Addr().String(), Bus: "127.0.0.1:1", Feeds: func(ident.ID) []string { return []string{"real.all"} }}
+	r.hub = identity.Hub{Enrol: l.Addr().String(), Bus: "127.0.0.1:1", Feeds: func(ident.ID) []string { return []string{"real.all"} }, Life: life}
 	r.nodes, err = identity.OpenNodes(t.Context(), r.deps, r.ca, r.hub)
 	must(t, err)
-	s := &http.Server{Handler: identity.EnrolHandler(r.nodes, slog.New(slog.DiscardHandler)), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0), ReadHeaderTimeout: time.Minute}
+	log := slog.New(slog.NewTextHandler(&r.log, nil))
+	s := &http.Server{Handler: identity.EnrolHandler(r.nodes, log), ErrorLog: r.nodes.HandshakeLog(log), ReadHeaderTimeout: time.Minute}
 	go func() { _ = s.Serve(tls.NewListener(l, cfg)) }()
 	t.Cleanup(func() { _ = s.Close() })
 	return r
@@ -86,6 +96,25 @@ func (r *rig) scope(t *testing.T, at ident.ID, role string, action access.Action
 	must(t, err)
 	return s
 }
+
+// another is a second hub of the platform on the same ledger.
+func (r *rig) another(t *testing.T) *identity.Nodes {
+	t.Helper()
+	n, err := identity.OpenNodes(t.Context(), r.deps, r.ca, r.hub)
+	must(t, err)
+	return n
+}
+
+// join lets a node join organisation a.
+func (r *rig) join(t *testing.T, name string) *join.Credentials {
+	t.Helper()
+	c, err := join.Join(t.Context(), r.token(t, r.a.ID), name, t.TempDir())
+	must(t, err)
+	return c
+}
+
+// csr is a request of a new key.
+func csr(t testing.TB) string { t.Helper(); return identitytest.Request(t, identitytest.Key(t)) }
 
 func (r *rig) token(t *testing.T, at ident.ID) string {
 	t.Helper()

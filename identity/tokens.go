@@ -21,9 +21,6 @@ const (
 	MaxTokenLife = 24 * time.Hour
 )
 
-// nodeLife is how long a node's certificate lasts. It joins again after that.
-const nodeLife = 365 * 24 * time.Hour
-
 // NewToken makes a token with which one node joins an organisation once, and
 // tells until when. A life of 0 is TokenLife.
 func (n *Nodes) NewToken(ctx context.Context, s access.Scope, org ident.ID, role string, life time.Duration) (string, time.Time, error) {
@@ -43,10 +40,11 @@ func (n *Nodes) NewToken(ctx context.Context, s access.Scope, org ident.ID, role
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	expires := n.d.Now().Add(life)
+	now := n.d.Now()
+	expires := now.Add(life)
 	err = n.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO enrol_token (hash, org, role, made_by, expires_at, used_at) VALUES (?,?,?,?,?,0)`,
-			hash, org, role, s.Actor(), ledger.Micros(expires)); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO enrol_token (hash, org, role, made_by, made_at, expires_at, used_at) VALUES (?,?,?,?,?,?,0)`,
+			hash, org, role, s.Actor(), ledger.Micros(now), ledger.Micros(expires)); err != nil {
 			return err
 		}
 		return tx.Record(ctx, "enrol_token", tokenID(hash), org, "made", map[string]any{"role": role, "expires_at": expires.UTC()})
@@ -57,12 +55,9 @@ func (n *Nodes) NewToken(ctx context.Context, s access.Scope, org ident.ID, role
 	return join.Token{Hub: n.hub.Enrol, CA: n.ca.Fingerprint(), Secret: secret}.String(), expires, nil
 }
 
-// tokenID names a token in the history: half of its hash, which opens nothing.
+// tokenID names a token in lists and in the history: half of its hash, which
+// opens nothing.
 func tokenID(hash string) ident.ID { return ident.ID(string(ident.Token) + "_" + hash[:32]) }
-
-func badToken(op string) error {
-	return fault.New(fault.Denied, op, "the token is unknown, was used before, or has expired")
-}
 
 // Redeem turns a token's secret and a certificate request into a node. A secret
 // works once: it is used up in the transaction that makes the node.
@@ -73,71 +68,86 @@ func (n *Nodes) Redeem(ctx context.Context, r join.Request) (*join.Enrolment, er
 	}
 	hash := hashOf(r.Secret)
 	// Whoever guesses costs one look into an index, not a place in the queue of writers.
-	if err := n.usable(ctx, hash); err != nil {
-		return nil, fault.Wrap(op, err)
+	if err := n.d.DB.Read(ctx, func(q ledger.Queryer) error { return n.usable(ctx, q, hash) }); err != nil {
+		return nil, fault.Wrap(op, n.tokenRefused(ctx, hash, r.Peer, err))
 	}
-	var x Node
+	var m *member
 	var cert *x509.Certificate
 	id := n.d.Ident.New(ident.Node)
 	err := n.d.DB.Write(ctx, "node:"+string(id), func(tx *ledger.Tx) error {
 		now := n.d.Now()
-		err := ledger.Changed(tx.Exec(ctx, `UPDATE enrol_token SET used_at = ? WHERE hash = ? AND used_at = 0 AND expires_at > ?`,
-			ledger.Micros(now), hash, ledger.Micros(now)))
-		if fault.KindOf(err) == fault.Conflict {
-			return badToken(op)
-		}
-		if err != nil {
+		if err := n.usable(ctx, tx, hash); err != nil {
 			return err
 		}
-		x = Node{ID: id, Name: r.Name, State: NodeActive, Enrolled: now}
-		if err := tx.QueryRow(ctx, `SELECT org, role FROM enrol_token WHERE hash = ?`, hash).Scan(&x.Org, &x.Role); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE enrol_token SET used_at = ?, used_by = ?, used_peer = ? WHERE hash = ?`, ledger.Micros(now), id, r.Peer, hash); err != nil {
 			return err
 		}
-		if cert, err = n.ca.IssueNode(r.CSR, x.ID, x.Org, x.Role, now.Add(nodeLife)); err != nil {
+		m = &member{Node: Node{ID: id, Name: r.Name, State: NodeActive, Enrolled: now, Issued: now}}
+		if err := tx.QueryRow(ctx, `SELECT org, role FROM enrol_token WHERE hash = ?`, hash).Scan(&m.Org, &m.Role); err != nil {
 			return err
 		}
-		x.SPKI, x.NotAfter = join.SPKI(cert), cert.NotAfter
-		return insertNode(ctx, tx, x, hash)
+		var err error
+		if cert, err = n.ca.IssueNode(r.CSR, m.ID, m.Org, m.Role, now.Add(n.hub.Life)); err != nil {
+			return err
+		}
+		m.SPKI, m.NotAfter = join.SPKI(cert), cert.NotAfter
+		return n.insert(ctx, tx, m, hash, r.Peer)
 	})
 	if err != nil {
-		return nil, fault.Wrap(op, err)
+		return nil, fault.Wrap(op, n.tokenRefused(ctx, hash, r.Peer, err))
 	}
-	n.mu.Lock()
-	n.bySPKI[x.SPKI] = x
-	n.mu.Unlock()
+	n.learn(m)
+	return n.enrolment(m.Node, cert), nil
+}
+
+// enrolment is what a node is told when it joins or renews.
+func (n *Nodes) enrolment(x Node, cert *x509.Certificate) *join.Enrolment {
 	return &join.Enrolment{Node: x.ID, Org: x.Org, Role: x.Role, Name: x.Name, NotAfter: x.NotAfter,
-		Cert: string(join.CertPEM(cert.Raw)), CA: string(n.ca.PEM()),
-		Bus: n.hub.Bus, Feeds: n.hub.Feeds(x.Org), FeedKey: n.ca.FeedPublicKey()}, nil
+		Cert: string(join.CertPEM(cert.Raw)), CA: string(n.ca.PEM()), Enrol: n.hub.Enrol,
+		Bus: n.hub.Bus, Feeds: n.hub.Feeds(x.Org), FeedKey: n.ca.FeedPublicKey()}
 }
 
-func (n *Nodes) usable(ctx context.Context, hash string) error {
-	return n.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		var role string
-		err := q.QueryRow(ctx, `SELECT role FROM enrol_token WHERE hash = ? AND used_at = 0 AND expires_at > ?`,
-			hash, ledger.Micros(n.d.Now())).Scan(&role)
-		if ledger.NoRows(err) {
-			return badToken("identity.redeem")
-		}
+func (n *Nodes) insert(ctx context.Context, tx *ledger.Tx, m *member, tokenHash, peer string) (err error) {
+	if err := unknownKey(ctx, tx, m.SPKI); err != nil {
 		return err
-	})
+	}
+	if m.changed, err = nodesEdition.next(ctx, tx); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO node (id, org, role, name, spki_sha256, state, enrolled_at, cut_at, cut_why, changed) VALUES (?,?,?,?,?,?,?,0,'',?)`,
+		m.ID, m.Org, m.Role, m.Name, m.SPKI, m.State, ledger.Micros(m.Enrolled), m.changed); err != nil {
+		return err
+	}
+	if err := insertKey(ctx, tx, m); err != nil {
+		return err
+	}
+	if err := tx.Record(ctx, "enrol_token", tokenID(tokenHash), m.Org, "used", map[string]any{"node": m.ID, "peer": peer}); err != nil {
+		return err
+	}
+	return tx.Record(ctx, "node", m.ID, m.Org, "enrolled", m.Node)
 }
 
-func insertNode(ctx context.Context, tx *ledger.Tx, x Node, tokenHash string) error {
+// unknownKey makes sure that a key is new to the platform.
+func unknownKey(ctx context.Context, tx *ledger.Tx, spki string) error {
 	var known int
-	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM node WHERE spki_sha256 = ?`, x.SPKI).Scan(&known); err != nil {
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM node_key WHERE spki_sha256 = ?`, spki).Scan(&known); err != nil {
 		return err
 	}
 	if known > 0 {
-		return fault.New(fault.Conflict, "identity.redeem", "this key has joined before; a node makes a new one each time")
+		return fault.New(fault.Conflict, "identity.key", "this key has joined before; a node makes a new one each time")
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO node (id, org, role, name, spki_sha256, state, enrolled_at, not_after, cut_at, cut_why) VALUES (?,?,?,?,?,?,?,?,0,'')`,
-		x.ID, x.Org, x.Role, x.Name, x.SPKI, x.State, ledger.Micros(x.Enrolled), ledger.Micros(x.NotAfter)); err != nil {
-		return err
+	return nil
+}
+
+// insertKey keeps the newest key of m.
+func insertKey(ctx context.Context, tx *ledger.Tx, m *member) error {
+	if m.keys == nil {
+		m.keys = map[string]nodeKey{}
 	}
-	if err := tx.Record(ctx, "enrol_token", tokenID(tokenHash), x.Org, "used", map[string]any{"node": x.ID}); err != nil {
-		return err
-	}
-	return tx.Record(ctx, "node", x.ID, x.Org, "enrolled", x)
+	m.keys[m.SPKI] = nodeKey{issued: m.Issued, notAfter: m.NotAfter}
+	_, err := tx.Exec(ctx, `INSERT INTO node_key (spki_sha256, node, issued_at, not_after, retired_at) VALUES (?,?,?,?,0)`,
+		m.SPKI, m.ID, ledger.Micros(m.Issued), ledger.Micros(m.NotAfter))
+	return err
 }
 
 const maxName = 200 // bytes

@@ -94,7 +94,7 @@ type Indicator struct {
 	Modified    time.Time  `json:"modified"`
 	RevokedWhy  string     `json:"revoked_why,omitempty"`
 	Clock       Clock      `json:"clock"`
-	Sightings   int64      `json:"sightings"` // how often it was seen, past and since
+	Sightings   int64      `json:"sightings"` // how often it was seen, past and since, where the reader may look: it is not kept with the record
 	Version     int64      `json:"version"`
 }
 

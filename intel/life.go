@@ -53,14 +53,16 @@ func (in *Intel) turn(ctx context.Context, s access.Scope, id ident.ID, version 
 		if ind, err = read(ctx, tx, id); err != nil {
 			return err
 		}
-		// Sightings move the version on; they are not somebody else's decision.
 		if ind.State != from || (version != 0 && version > ind.Version) {
 			return fault.New(fault.Conflict, op, "the indicator is %s now, not %s; read it again", ind.State, from)
 		}
 		now := in.d.Now().UTC()
 		do(&ind, now)
 		ind.Modified = now
-		return in.save(ctx, tx, &ind, action+": "+why)
+		if err := in.save(ctx, tx, &ind, action+": "+why); err != nil || ind.State != indicator.Active {
+			return err
+		}
+		return in.toHunt(ctx, tx, &ind)
 	})
 	if err != nil {
 		return ind, fault.Wrap(op, err)
@@ -109,16 +111,4 @@ func (in *Intel) Expire(ctx context.Context) error {
 		in.announce(ind)
 	}
 	return nil
-}
-
-// AddSightings counts sightings on the record.
-func (in *Intel) AddSightings(ctx context.Context, id ident.ID, n int64) error {
-	if n == 0 {
-		return nil
-	}
-	err := in.d.DB.Write(ctx, "hub:sightings", func(tx *ledger.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE indicator SET sightings = sightings + ? WHERE id = ?`, n, string(id))
-		return err
-	})
-	return fault.Wrap("intel.sightings", err)
 }

@@ -22,7 +22,7 @@ const everybody = "*"
 // same finds the indicator that a proposal would repeat: the same thing, owner
 // and realm, active, waiting, or refused for reasons that still stand.
 func same(ctx context.Context, tx *ledger.Tx, p Proposal) (indicator.Indicator, bool, error) {
-	ind, err := scan(tx.QueryRow(ctx, `SELECT body, sightings, version FROM indicator
+	ind, err := scan(tx.QueryRow(ctx, `SELECT body, version FROM indicator
 		WHERE value = ? AND kind = ? AND realm = ? AND org = ? AND state IN ('active','held') ORDER BY created DESC LIMIT 1`,
 		p.Observable.Value, string(p.Observable.Kind), p.Marking.Realm.String(), string(p.Org)))
 	if ledger.NoRows(err) {
@@ -40,7 +40,7 @@ func lifted(ctx context.Context, tx *ledger.Tx, p Proposal, now time.Time) (indi
 	if p.Policy == "" {
 		return indicator.Indicator{}, false, nil
 	}
-	ind, err := scan(tx.QueryRow(ctx, `SELECT body, sightings, version FROM indicator
+	ind, err := scan(tx.QueryRow(ctx, `SELECT body, version FROM indicator
 		WHERE value = ? AND kind = ? AND realm = ? AND state = 'revoked' ORDER BY created DESC LIMIT 1`,
 		p.Observable.Value, string(p.Observable.Kind), p.Marking.Realm.String()))
 	if ledger.NoRows(err) {
@@ -52,17 +52,17 @@ func lifted(ctx context.Context, tx *ledger.Tx, p Proposal, now time.Time) (indi
 func scan(row interface{ Scan(...any) error }) (indicator.Indicator, error) {
 	var ind indicator.Indicator
 	var body string
-	var sightings, version int64
-	if err := row.Scan(&body, &sightings, &version); err != nil {
+	var version int64
+	if err := row.Scan(&body, &version); err != nil {
 		return ind, err
 	}
 	err := json.Unmarshal([]byte(body), &ind)
-	ind.Sightings, ind.Version = sightings, version
+	ind.Version = version
 	return ind, err
 }
 
 func read(ctx context.Context, q ledger.Queryer, id ident.ID) (indicator.Indicator, error) {
-	return scan(q.QueryRow(ctx, `SELECT body, sightings, version FROM indicator WHERE id = ?`, string(id)))
+	return scan(q.QueryRow(ctx, `SELECT body, version FROM indicator WHERE id = ?`, string(id)))
 }
 
 func (in *Intel) insert(ctx context.Context, tx *ledger.Tx, ind *indicator.Indicator) error {
@@ -75,6 +75,11 @@ func (in *Intel) insert(ctx context.Context, tx *ledger.Tx, ind *indicator.Indic
 	}
 	for _, o := range in.audience(ind) {
 		if _, err := tx.Exec(ctx, `INSERT INTO indicator_audience (indicator, org) VALUES (?,?)`, string(ind.ID), o); err != nil {
+			return err
+		}
+	}
+	if ind.State == indicator.Active {
+		if err := in.toHunt(ctx, tx, ind); err != nil {
 			return err
 		}
 	}
@@ -113,6 +118,8 @@ func (in *Intel) after(ctx context.Context, tx *ledger.Tx, ind *indicator.Indica
 	op := indicator.Remove
 	if ind.State == indicator.Active {
 		op = indicator.Put
+	} else if _, err := in.Hunted(ctx, tx, ind.ID); err != nil { // What has ended is not looked for.
+		return err
 	}
 	return in.d.Outbox.Enqueue(ctx, tx, *ind, op)
 }
@@ -196,7 +203,7 @@ func (in *Intel) List(ctx context.Context, s access.Scope, f Filter) (Page, erro
 func (in *Intel) query(ctx context.Context, where string, args ...any) ([]indicator.Indicator, error) {
 	var out []indicator.Indicator
 	err := in.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, `SELECT body, sightings, version FROM indicator WHERE `+where, args...)
+		rows, err := q.Query(ctx, `SELECT body, version FROM indicator WHERE `+where, args...)
 		return ledger.Each(rows, err, func(sc func(...any) error) error {
 			ind, err := scan(scanner(sc))
 			out = append(out, ind)

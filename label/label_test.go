@@ -57,3 +57,28 @@ func TestIntersectionIsTheStrictest(t *testing.T) {
 		}
 	})
 }
+
+// FuzzParse reads labels as strangers may write them: what is understood has one
+// writing, which reads as the same.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"TLP:AMBER+STRICT", "white", "tlp:clear", "PAP:RED", " green ", "real", "exercise", "", "TLP:TLP:RED"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if x, err := label.ParseTLP(s); err == nil {
+			if again, err := label.ParseTLP(x.String()); err != nil || again != x || x == label.TLPUnknown {
+				t.Errorf("%q is %v, which reads as %v, %v", s, x, again, err)
+			}
+		}
+		if x, err := label.ParsePAP(s); err == nil {
+			if again, err := label.ParsePAP(x.String()); err != nil || again != x {
+				t.Errorf("%q is %v, which reads as %v, %v", s, x, again, err)
+			}
+		}
+		if x, err := label.ParseRealm(s); err == nil {
+			if again, err := label.ParseRealm(x.String()); err != nil || again != x {
+				t.Errorf("%q is %v, which reads as %v, %v", s, x, again, err)
+			}
+		}
+	})
+}

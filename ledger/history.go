@@ -9,9 +9,10 @@ import (
 	"noroshi/ident"
 )
 
-// Change is one line of history.
+// Change is one line of history. Seq orders all changes of the platform, and
+// would tell a reader how many there are: it stays inside.
 type Change struct {
-	Seq    int64           `json:"seq"`
+	Seq    int64           `json:"-"`
 	At     time.Time       `json:"at"`
 	Actor  string          `json:"actor"`
 	Kind   string          `json:"kind"`

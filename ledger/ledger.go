@@ -51,7 +51,23 @@ type DB struct {
 
 // Open opens or makes the ledger: "sqlite:/path/file.db", or
 // "postgres://user@host/database". It brings the schema up to date.
-func Open(ctx context.Context, url string) (*DB, error) {
+func Open(ctx context.Context, url string, options ...Option) (*DB, error) {
+	db, err := connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	var up upgrade
+	for _, o := range options {
+		o(&up)
+	}
+	if err := up.run(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// connect opens the engine and looks at nothing.
+func connect(ctx context.Context, url string) (*DB, error) {
 	const op = "ledger.open"
 	db := &DB{now: time.Now, OnWrite: func(time.Duration, error) {}}
 	var err error
@@ -70,9 +86,6 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	}
 	if err != nil {
 		return nil, fault.As(fault.Unavailable, op, err, "the ledger cannot be opened")
-	}
-	if err := db.migrate(ctx); err != nil {
-		return nil, errors.Join(fault.As(fault.Internal, op, err, "the ledger's schema cannot be brought up to date"), db.Close())
 	}
 	return db, nil
 }

@@ -12,7 +12,7 @@ import (
 
 // Limits of names and URLs (RFC 1035 §2.3.4; URLs by convention).
 const (
-	maxName  = 253
+	MaxName  = 253
 	maxLabel = 63
 	maxURL   = 2048
 )
@@ -78,27 +78,53 @@ var names = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictD
 
 func parseDomain(s string) (Observable, error) {
 	const op = "observable.domain"
+	ascii, err := toASCII(s)
+	if err != nil {
+		return Observable{}, err
+	}
+	dot := strings.LastIndexByte(ascii, '.')
+	if dot < 0 {
+		return Observable{}, fault.New(fault.Invalid, op, "%q has no dot: it is not a full name", clip(s))
+	}
+	if last := ascii[dot+1:]; strings.Trim(last, "0123456789") == "" || isHexNumber(last) {
+		return Observable{}, fault.New(fault.Invalid, op, "%q looks like an address, but is none in the usual form", clip(s))
+	}
+	return Observable{Domain, ascii}, nil
+}
+
+// toASCII is the normal form of a name. That of letters, digits and hyphens only
+// is the name in lower case.
+func toASCII(s string) (string, error) {
+	const op = "observable.domain"
+	if plain(s) {
+		s = strings.ToLower(strings.TrimSuffix(s, "."))
+		return s, checkName(s)
+	}
 	ascii, err := names.ToASCII(strings.TrimSuffix(s, "."))
 	if err != nil {
-		return Observable{}, fault.As(fault.Invalid, op, err, "%q is not a name: %v", clip(s), err)
+		return "", fault.As(fault.Invalid, op, err, "%q is not a name: %v", clip(s), err)
 	}
 	ascii = strings.ToLower(strings.TrimSuffix(ascii, "."))
 	if err := checkName(ascii); err != nil {
-		return Observable{}, err
+		return "", err
 	}
 	// A name whose normal form is not its own normal form is a forgery of
 	// punycode, and two parts of the line would read it differently.
 	if again, err := names.ToASCII(ascii); err != nil || again != ascii {
-		return Observable{}, fault.New(fault.Invalid, op, "%q is not valid punycode", clip(s))
+		return "", fault.New(fault.Invalid, op, "%q is not valid punycode", clip(s))
 	}
-	labels := strings.Split(ascii, ".")
-	if len(labels) < 2 {
-		return Observable{}, fault.New(fault.Invalid, op, "%q has no dot: it is not a full name", clip(s))
+	return ascii, nil
+}
+
+// plain tells a name that is as it looks: no byte of it and no label means
+// something else to IDNA. What has two hyphens may be punycode.
+func plain(s string) bool {
+	for i := range len(s) {
+		if !isWord(s[i]) && s[i] != '.' && s[i] != '-' {
+			return false
+		}
 	}
-	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" || isHexNumber(last) {
-		return Observable{}, fault.New(fault.Invalid, op, "%q looks like an address, but is none in the usual form", clip(s))
-	}
-	return Observable{Domain, ascii}, nil
+	return !strings.Contains(s, "--") && !strings.HasSuffix(s, "..")
 }
 
 // isHexNumber tells the last label that WHATWG reads as part of an address.
@@ -108,10 +134,10 @@ func isHexNumber(s string) bool {
 
 func checkName(s string) error {
 	const op = "observable.domain"
-	if s == "" || len(s) > maxName {
-		return fault.New(fault.Invalid, op, "a name has 1 to %d characters", maxName)
+	if s == "" || len(s) > MaxName {
+		return fault.New(fault.Invalid, op, "a name has 1 to %d characters", MaxName)
 	}
-	for _, l := range strings.Split(s, ".") {
+	for l := range strings.SplitSeq(s, ".") {
 		if l == "" || len(l) > maxLabel {
 			return fault.New(fault.Invalid, op, "%q has a part that is empty or longer than %d characters", clip(s), maxLabel)
 		}

@@ -22,6 +22,9 @@ type Organisation struct {
 	Sector string   `json:"sector"`           // centre, government, health, local, energy, finance, telecom, logistics, other
 	Tenant uint32   `json:"-"`                // the event store's number for it, never shown
 	Assets Assets   `json:"assets"`           // its own names and addresses, which the gate protects
+	// RetentionDays is how long its records are kept; 0 is as long as the platform
+	// keeps anybody's.
+	RetentionDays int `json:"retention_days,omitempty"`
 }
 
 // Assets are the names and addresses an organisation says are its own.

@@ -38,6 +38,7 @@ type air struct {
 	rnd     *rand.Rand
 	held    []func() // frames delivered late
 	down    bool
+	deaf    bool // edges cannot ask
 	changed []chan struct{}
 }
 
@@ -53,6 +54,9 @@ func (a *air) Publish(_ context.Context, feed string, frame []byte) error {
 		case p < a.loss:
 		case p < 2*a.loss:
 			a.held = append(a.held, send)
+		case p < 3*a.loss:
+			send()
+			send()
 		default:
 			send()
 		}
@@ -82,7 +86,7 @@ func (l *line) Subscribe(feed string, fn func([]byte)) (func(), error) {
 
 func (l *line) Sync(ctx context.Context, req []byte) ([]byte, error) {
 	l.mu.Lock()
-	down := l.down
+	down := l.down || l.deaf
 	l.mu.Unlock()
 	if down {
 		return nil, fault.New(fault.Unavailable, "test", "down")
@@ -94,30 +98,42 @@ func (l *line) Ack(_ context.Context, ack []byte) error { return l.push.HandleAc
 func (l *line) Changed() <-chan struct{}                { return l.changed }
 
 type rig struct {
-	t    *testing.T
-	db   *ledger.DB
-	air  *air
-	push *push.Push
-	key  ed25519.PublicKey
-	stop func()
+	t      *testing.T
+	db     *ledger.DB
+	air    *air
+	push   *push.Push
+	key    ed25519.PublicKey
+	secret ed25519.PrivateKey
+	stop   func()
 }
 
 var log = slog.New(slog.DiscardHandler)
 
 func newRig(t *testing.T, db *ledger.DB, loss float64) *rig {
 	pub, key, _ := ed25519.GenerateKey(nil)
-	r := &rig{t: t, db: db, key: pub, air: &air{subs: map[string][]func([]byte){}, loss: loss, rnd: rand.New(rand.NewPCG(1, 2))}}
+	r := &rig{t: t, db: db, key: pub, secret: key, air: &air{subs: map[string][]func([]byte){}, loss: loss, rnd: rand.New(rand.NewPCG(1, 2))}}
 	joined := time.Now().Add(-time.Hour)
-	r.push = push.New(push.Deps{DB: db, Wire: r.air, Key: key, Now: time.Now, Log: log, Tree: func() *org.Tree { return tree },
-		Edges: func() []push.Edge {
-			return []push.Edge{{Node: "nod_a", Org: "org_a", Name: "a", Joined: joined, Here: true}, {Node: "nod_b", Org: "org_b", Name: "b", Joined: joined, Here: true}}
-		}})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = r.push.Run(ctx) }()
-	r.stop = sync.OnceFunc(func() { cancel(); <-done })
-	t.Cleanup(r.stop)
+	r.push = r.hub(time.Now, push.Edge{Node: "nod_a", Org: "org_a", Name: "a", Joined: joined, Here: true}, push.Edge{Node: "nod_b", Org: "org_b", Name: "b", Joined: joined, Here: true})
+	r.stop = r.run(r.push.Run, r.push.Acknowledge)
 	return r
+}
+
+// hub is one hub of the platform, which knows of these edges.
+func (r *rig) hub(now func() time.Time, edges ...push.Edge) *push.Push {
+	return push.New(push.Deps{DB: r.db, Wire: r.air, Key: r.secret, Now: now, Log: log,
+		Tree: func() *org.Tree { return tree }, Edges: func() []push.Edge { return edges }})
+}
+
+// run runs parts until the stop, or the end of the test.
+func (r *rig) run(parts ...func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for _, run := range parts {
+		wg.Go(func() { _ = run(ctx) })
+	}
+	stop = sync.OnceFunc(func() { cancel(); wg.Wait() })
+	r.t.Cleanup(stop)
+	return stop
 }
 
 // edge starts an edge of an organisation and returns how to stop it.
@@ -128,12 +144,7 @@ func (r *rig) edge(dir string, o ident.ID, node ident.ID) (*edge.Follower, func(
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = f.Run(ctx) }()
-	stop := sync.OnceFunc(func() { cancel(); <-done })
-	r.t.Cleanup(stop)
-	return f, stop
+	return f, r.run(f.Run)
 }
 
 func ind(n int, tlp label.TLP, owner ident.ID) indicator.Indicator {
@@ -155,6 +166,11 @@ func (r *rig) change(op indicator.Op, list ...indicator.Indicator) {
 		r.t.Fatal(err)
 	}
 	r.push.Kick()
+}
+
+func (r *rig) way(id ident.ID) (push.Way, error) {
+	all, err := r.push.Ways(r.t.Context(), access.Hub(tree, "t"), []ident.ID{id})
+	return all[id], err
 }
 
 // until waits for a condition, which a lost frame may delay to a heartbeat.
@@ -194,16 +210,16 @@ func TestDecisionReachesWhoMaySeeItAndRevocationToo(t *testing.T) {
 		}
 		hub := access.Hub(tree, "t")
 		until(t, "both confirmed", func() bool {
-			w, err := r.push.Way(t.Context(), hub, green.ID)
-			return err == nil && w.Confirmed == 2 && !w.Acknowledged.IsZero() && !w.Enforced.Before(w.Durable)
+			w, err := r.way(green.ID)
+			return err == nil && w.Confirmed == 2 && w.Edges == 2 && !w.Acknowledged.IsZero() && !w.Enforced.Before(w.Durable)
 		})
-		w, err := r.push.Way(t.Context(), hub, amber.ID)
-		if err != nil || len(w.Deliveries) != 1 || w.Deliveries[0].Node != "nod_a" {
-			t.Errorf("the way of the amber one: %+v, %v", w, err)
+		w, list, err := r.push.Deliveries(t.Context(), hub, amber.ID)
+		if err != nil || len(list) != 1 || list[0].Node != "nod_a" || w.Edges != 1 {
+			t.Errorf("the way of the amber one: %+v, %+v, %v", w, list, err)
 		}
 		r.change(indicator.Remove, green)
 		until(t, "the block is lifted", func() bool { return !blocks(a, "n1.example.com") && !blocks(b, "n1.example.com") })
-		until(t, "the lifting is confirmed", func() bool { w, err := r.push.Way(t.Context(), hub, green.ID); return err == nil && w.Confirmed == 2 })
+		until(t, "the lifting is confirmed", func() bool { w, err := r.way(green.ID); return err == nil && w.Confirmed == 2 })
 	})
 }
 
@@ -276,8 +292,8 @@ func TestRestartEnforcesBeforeTheHubIsThere(t *testing.T) {
 	r.change(indicator.Put, ind(1, label.TLPGreen, "org_a"))
 	until(t, "it blocks", func() bool { return blocks(f, "n1.example.com") && f.Set().Ready() })
 	until(t, "the hub knows", func() bool {
-		w, err := r.push.Way(t.Context(), access.Hub(tree, "t"), "ind_0001")
-		return err == nil && w.Deliveries[0].State == push.Confirmed
+		_, list, err := r.push.Deliveries(t.Context(), access.Hub(tree, "t"), "ind_0001")
+		return err == nil && list[0].State == push.Confirmed
 	})
 	stop()
 	r.air.mu.Lock()
@@ -330,7 +346,7 @@ func TestForeignFeedsAndGarbageAreRefused(t *testing.T) {
 	}
 	f, _ := r.edge(t.TempDir(), "org_a", "nod_a")
 	until(t, "ready", func() bool { return f.Set().Ready() })
-	_ = r.air.Publish(t.Context(), "real.all", []byte(`{"payload":"eyJmZWVkIjoicmVhbC5hbGwifQ==","signature":"AAAA"}`))
+	_ = r.air.Publish(t.Context(), "real.all", make([]byte, 200))
 	_ = r.air.Publish(t.Context(), "real.all", []byte(`garbage`))
 	r.change(indicator.Put, ind(1, label.TLPGreen, "org_a"))
 	until(t, "it goes on after garbage", func() bool { return blocks(f, "n1.example.com") })

@@ -1,10 +1,12 @@
-// Package ingest is the one path of observations through the hub: a batch is
-// checked, judged, stored, and acknowledged to the bus once the store and the
-// findings are durable. What cannot be believed goes to
-// the quarantine. It owns no data and no rule; app gives it its parts.
+// Package ingest is the path of observations through the hub: a bundle of
+// batches is checked, judged, stored, and done with on the bus once the store
+// and the findings are durable. What cannot be believed goes to the quarantine.
+// It owns no data and no rule; app gives it its parts. Where the stores are
+// remote, judging is one path and feeding each store another, with the same code
+// and other parts left out.
 //
 // Nothing acknowledged is lost and nothing is counted twice: the bus delivers
-// again whatever was not acknowledged, the store is asked which events of a
+// again whatever was not done with, the store is asked which events of a
 // suspicious batch it has, findings remember the highest sequence they counted,
 // and passive DNS is committed with the bus's sequence as its mark.
 package ingest
@@ -35,22 +37,30 @@ type Refused struct {
 
 // Deps are the parts of the path.
 type Deps struct {
-	Pull       *bus.Pull
-	Check      func(from bus.Node, frame []byte) ([]*event.Event, []Refused)
+	Reader *bus.Reader
+	Check  func(from bus.Node, frame []byte) ([]*event.Event, []Refused)
+	Tenant func(org ident.ID) (uint32, bool)
+	// Quarantine keeps what could not be used; nil where another path does.
 	Quarantine func(ctx context.Context, refused []Refused) error
-	Tenant     func(org ident.ID) (uint32, bool)
-	Store      eventstore.Store
+	// Store takes the events; nil where others feed the stores.
+	Store eventstore.Store
+	// Judging is nil on a path that only feeds a store.
+	Judging *Judging
+	Log     *slog.Logger
+}
+
+// Judging is what looks at events beside the store.
+type Judging struct {
 	// Judge looks at events and returns the findings that are to be passed on.
 	Judge func(ctx context.Context, events []*event.Event) ([]finding.Finding, error)
+	// Pass hands a finding to the next stage, durably.
+	Pass func(ctx context.Context, f finding.Finding) error
 	// Observe and Commit keep passive DNS: Commit makes durable what was
-	// observed of batches up to mark.
+	// observed of bundles up to mark.
 	Observe func(org ident.ID, e *event.Event)
 	Commit  func(ctx context.Context, mark uint64) error
 	Full    func() bool // tells that a commit must not wait for the round
 	Mark    uint64      // what was committed before
-	// Pass hands a finding to the next stage, durably.
-	Pass func(ctx context.Context, f finding.Finding) error
-	Log  *slog.Logger
 }
 
 // Stats counts what went through since the start.
@@ -62,13 +72,14 @@ type Stats struct {
 type Ingest struct {
 	d    Deps
 	jobs chan job
-	seen map[ident.ID]uint64 // node → highest sequence appended since the start
+	seen map[ident.ID]uint64 // node → highest sequence stored since the start
+	pdns map[ident.ID]uint64 // node → highest sequence that passive DNS has seen
 
 	mu       sync.Mutex
-	pending  *bus.Message // the newest batch that is appended and judged
-	observed uint64       // the newest batch that passive DNS has seen
+	pending  uint64 // the newest bundle that is stored and judged, and not done with
 	marks    Marks
-	taken    uint64        // batches whose judgement began
+	observed uint64        // the newest bundle that passive DNS has seen
+	taken    uint64        // bundles whose judgement began
 	kept     uint64        // and those that are stored
 	moved    chan struct{} // closed when kept grows
 	stats    struct{ batches, events, refused, redelivered, findings atomic.Uint64 }
@@ -76,18 +87,23 @@ type Ingest struct {
 
 // New makes the path; Run moves along it.
 func New(d Deps) *Ingest {
-	return &Ingest{d: d, seen: map[ident.ID]uint64{}, observed: d.Mark, jobs: make(chan job, maxJobs), moved: make(chan struct{})}
+	start := d.Reader.Start()
+	in := &Ingest{d: d, marks: Marks{start, start, start}, seen: map[ident.ID]uint64{}, pdns: map[ident.ID]uint64{}, jobs: make(chan job, maxJobs), moved: make(chan struct{})}
+	if d.Judging != nil {
+		in.observed = d.Judging.Mark
+	}
+	return in
 }
 
-// maxJobs is how many batches may be judged and not yet stored.
-const maxJobs = 64
+// maxJobs is how many bundles may be judged and not yet stored.
+const maxJobs = 16
 
 // roundEvery is how often the store is made durable and the bus acknowledged.
 const roundEvery = time.Second
 
 // Run moves batches until ctx ends, then makes durable what it has taken.
 func (in *Ingest) Run(ctx context.Context) error {
-	defer in.d.Pull.Stop() // What it holds but did not hand out is another's to take.
+	defer in.d.Reader.Stop() // What it holds but did not hand out is another's to take.
 	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stopping := context.AfterFunc(ctx, func() { time.AfterFunc(stopBound, cancel) })
@@ -109,20 +125,26 @@ func (in *Ingest) Run(ctx context.Context) error {
 // stopBound is how long what was judged may take to be stored at the end.
 const stopBound = 8 * time.Second
 
-// job is a batch that was judged and waits to be stored.
+// job is a bundle that was judged and waits to be stored.
 type job struct {
 	m       *bus.Message
-	tenant  uint32
-	events  []*event.Event
+	parts   []part
 	refused []Refused
 	found   int
 }
 
-// take judges batches in order and hands them on to be stored: a judgement does
+// part is one batch of it.
+type part struct {
+	from   bus.Node
+	tenant uint32
+	events []*event.Event
+}
+
+// take judges bundles in order and hands them on to be stored: a judgement does
 // not wait for the store, which pauses while it makes itself durable.
 func (in *Ingest) take(ctx context.Context) error {
 	for {
-		m, err := in.d.Pull.Next(ctx)
+		m, err := in.d.Reader.Next(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -132,11 +154,10 @@ func (in *Ingest) take(ctx context.Context) error {
 		in.mu.Lock()
 		in.taken++ // Before the first look at the matcher: see Settled.
 		in.mu.Unlock()
-		var j job
-		if !in.again(ctx, m, func() (err error) { j, err = in.judge(ctx, m); return err }) {
+		j := in.open(m)
+		if !in.again(ctx, m, func() error { return in.judge(ctx, &j) }) {
 			return nil
 		}
-		in.mark(func(at *Marks) { at.Judged = m.Seq })
 		select {
 		case in.jobs <- j:
 		case <-ctx.Done():
@@ -157,7 +178,7 @@ func (in *Ingest) again(ctx context.Context, m *bus.Message, step func() error) 
 		if ctx.Err() != nil {
 			return false
 		}
-		in.d.Log.Error("a batch cannot be processed; it is tried again", "org", m.From.Org, "node", m.From.ID, "seq", m.Seq, "err", err)
+		in.d.Log.Error("a bundle cannot be processed; it is tried again", "role", "hub", "reader", in.d.Reader.Name(), "seq", m.Seq, "err", err)
 		select {
 		case <-ctx.Done():
 			return false
@@ -167,27 +188,51 @@ func (in *Ingest) again(ctx context.Context, m *bus.Message, step func() error) 
 	}
 }
 
-// judge checks a batch, shows it to the rules and the matcher, and passes on
-// what they found.
-func (in *Ingest) judge(ctx context.Context, m *bus.Message) (job, error) {
-	j := job{m: m}
-	j.events, j.refused = in.d.Check(m.From, m.Data)
-	var known bool
-	if j.tenant, known = in.d.Tenant(m.From.Org); !known {
-		j.refused = append(j.refused, Refused{Place: "batch", Reason: "the organisation of the node is not known here", Sample: m.Data[:min(len(m.Data), 1024)]})
-		j.events = nil
+// open checks the batches of a bundle.
+func (in *Ingest) open(m *bus.Message) job {
+	j := job{m: m, parts: make([]part, 0, len(m.Batches))}
+	for _, b := range m.Batches {
+		events, refused := in.d.Check(b.From, b.Data)
+		tenant, known := in.d.Tenant(b.From.Org)
+		if !known {
+			refused = append(refused, Refused{Place: "batch", Reason: "the organisation of the node is not known here", Sample: b.Data[:min(len(b.Data), 1024)]})
+			events = nil
+		}
+		for i := range refused {
+			refused[i].From = b.From
+		}
+		j.refused = append(j.refused, refused...)
+		j.parts = append(j.parts, part{b.From, tenant, events})
 	}
-	found, err := in.d.Judge(ctx, j.events)
+	m.Batches = nil // The frames are not needed any more.
+	return j
+}
+
+// judge shows the events to the rules and the matcher, and passes on what they
+// found.
+func (in *Ingest) judge(ctx context.Context, j *job) error {
+	if in.d.Judging == nil {
+		return nil
+	}
+	var all []*event.Event
+	for _, p := range j.parts {
+		all = append(all, p.events...)
+	}
+	found, err := in.d.Judging.Judge(ctx, all)
 	if err != nil {
-		return j, fault.Wrap("ingest.judge", err)
+		return fault.Wrap("ingest.judge", err)
 	}
-	j.found = len(found)
 	for _, f := range found {
-		if err := in.d.Pass(ctx, f); err != nil {
-			return j, fault.Wrap("ingest.pass", err)
+		if err := in.d.Judging.Pass(ctx, f); err != nil {
+			return fault.Wrap("ingest.pass", err)
 		}
 	}
-	return j, nil
+	j.found = len(found)
+	in.mu.Lock()
+	in.marks.Judged = j.m.Seq
+	in.mu.Unlock()
+	in.d.Reader.Judged(j.m.Seq)
+	return nil
 }
 
 // keepAll stores what was judged, in order, until there is no more.
@@ -197,7 +242,7 @@ func (in *Ingest) keepAll(ctx context.Context) {
 			return
 		}
 		in.mu.Lock()
-		in.pending, in.marks.Stored = j.m, j.m.Seq
+		in.pending, in.marks.Stored = j.m.Seq, j.m.Seq
 		in.kept++
 		close(in.moved)
 		in.moved = make(chan struct{})
@@ -206,38 +251,50 @@ func (in *Ingest) keepAll(ctx context.Context) {
 }
 
 func (in *Ingest) keep(ctx context.Context, j job) error {
-	fresh, err := in.missing(ctx, j.tenant, j.events, j.m)
+	stored, bad, err := in.store(ctx, j)
 	if err != nil {
 		return err
 	}
-	rows := make([]eventstore.Row, len(fresh))
-	for i, e := range fresh {
-		rows[i] = eventstore.Row{Tenant: j.tenant, Event: e}
-	}
-	err = in.d.Store.Append(ctx, rows)
-	var bad eventstore.RefusedRows
-	if errors.As(err, &bad) { // The others are stored.
-		j.refused, err = append(j.refused, refusedRows(rows, bad)...), nil
-	}
-	if err != nil {
-		return fault.Wrap("ingest.append", err)
-	}
-	if len(j.refused) > 0 {
-		for i := range j.refused {
-			j.refused[i].From = j.m.From
-		}
-		if err := in.d.Quarantine(ctx, j.refused); err != nil {
+	refused := append(j.refused[:len(j.refused):len(j.refused)], bad...)
+	if len(refused) > 0 && in.d.Quarantine != nil {
+		if err := in.d.Quarantine(ctx, refused); err != nil {
 			return fault.Wrap("ingest.quarantine", err)
 		}
 	}
-	in.observe(j.m, j.events)
-	if in.d.Full() {
-		if err := in.commit(ctx); err != nil {
-			return fault.Wrap("ingest.commit", err)
+	if in.d.Judging != nil {
+		in.observe(j)
+		if in.d.Judging.Full() {
+			if err := in.commit(ctx); err != nil {
+				return fault.Wrap("ingest.commit", err)
+			}
 		}
 	}
-	in.count(j, fresh)
+	in.count(j, stored, len(refused))
 	return nil
+}
+
+// store appends what the store does not have yet, and returns how much that was and
+// what the store can never take.
+func (in *Ingest) store(ctx context.Context, j job) (stored int, bad []Refused, err error) {
+	if in.d.Store == nil {
+		return 0, nil, nil
+	}
+	var rows []eventstore.Row
+	for _, p := range j.parts {
+		fresh, err := in.missing(ctx, p, j.m.Again)
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, e := range fresh {
+			rows = append(rows, eventstore.Row{Tenant: p.tenant, Event: e})
+		}
+	}
+	err = in.d.Store.Append(ctx, rows)
+	var r eventstore.RefusedRows
+	if errors.As(err, &r) { // The others are stored.
+		bad, err = refusedRows(rows, r), nil
+	}
+	return len(rows), bad, fault.Wrap("ingest.append", err)
 }
 
 // Settled waits until everything that was judged, or is being judged, is in the
@@ -268,20 +325,21 @@ func refusedRows(rows []eventstore.Row, bad eventstore.RefusedRows) []Refused {
 	for i, x := range bad {
 		e := rows[x.Index].Event
 		sample, _ := event.AppendJSON(nil, e) // What cannot be written again is named by its uid.
-		out[i] = Refused{Place: "event " + e.Metadata.UID, Reason: fault.PublicOf(x.Err), Sample: sample[:min(len(sample), maxSample)]}
+		out[i] = Refused{From: bus.Node{Org: e.Metadata.Tenant, ID: e.Metadata.Reporter.UID}, Place: "event " + e.Metadata.UID, Reason: fault.PublicOf(x.Err), Sample: sample[:min(len(sample), maxSample)]}
 	}
 	return out
 }
 
-// missing returns the events that the store does not have. It is asked only
-// when there is a reason: the batch was there before this start, or the node's
-// sequence does not go on from what was appended since.
-func (in *Ingest) missing(ctx context.Context, tenant uint32, events []*event.Event, m *bus.Message) ([]*event.Event, error) {
+// missing returns the events of a batch that the store does not have. It is
+// asked only when there is a reason: the bundle was there before this start, or
+// the node's sequence does not go on from what was stored since.
+func (in *Ingest) missing(ctx context.Context, p part, again bool) ([]*event.Event, error) {
+	events := p.events
 	if len(events) == 0 {
 		return nil, nil
 	}
-	high, started := in.seen[m.From.ID]
-	if !m.Again && started && events[0].Metadata.Sequence > high {
+	high, started := in.seen[p.from.ID]
+	if !again && started && events[0].Metadata.Sequence > high {
 		return events, nil
 	}
 	uids := make([]string, len(events))
@@ -293,7 +351,7 @@ func (in *Ingest) missing(ctx context.Context, tenant uint32, events []*event.Ev
 	if err := in.d.Store.Flush(ctx); err != nil {
 		return nil, fault.Wrap("ingest.flush", err)
 	}
-	have, err := in.d.Store.Known(ctx, tenant, uids, time.UnixMilli(from), time.UnixMilli(to+1))
+	have, err := in.d.Store.Known(ctx, p.tenant, uids, time.UnixMilli(from), time.UnixMilli(to+1))
 	if err != nil {
 		return nil, fault.Wrap("ingest.known", err)
 	}
@@ -307,34 +365,51 @@ func (in *Ingest) missing(ctx context.Context, tenant uint32, events []*event.Ev
 }
 
 // observe shows the events to passive DNS, once: the lock keeps a commit from
-// falling between the events and their mark.
-func (in *Ingest) observe(m *bus.Message, events []*event.Event) {
+// falling between the events and their mark. What a node sent twice is in two
+// bundles, and known by its sequence.
+func (in *Ingest) observe(j job) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if m.Seq <= in.observed {
+	if j.m.Seq <= in.observed {
 		return
 	}
-	for _, e := range events {
-		in.d.Observe(m.From.Org, e)
+	for _, p := range j.parts {
+		high := in.pdns[p.from.ID]
+		for _, e := range p.events {
+			if e.Metadata.Sequence > high {
+				in.d.Judging.Observe(p.from.Org, e)
+				in.pdns[p.from.ID] = max(in.pdns[p.from.ID], e.Metadata.Sequence)
+			}
+		}
 	}
-	in.observed = m.Seq
+	in.observed = j.m.Seq
 }
 
 // commit makes passive DNS durable with its mark.
 func (in *Ingest) commit(ctx context.Context) error {
+	if in.d.Judging == nil {
+		return nil
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.d.Commit(ctx, in.observed)
+	return in.d.Judging.Commit(ctx, in.observed)
 }
 
-func (in *Ingest) count(j job, fresh []*event.Event) {
-	for _, e := range j.events {
-		in.seen[j.m.From.ID] = max(in.seen[j.m.From.ID], e.Metadata.Sequence)
+func (in *Ingest) count(j job, stored, refused int) {
+	sent := 0
+	for _, p := range j.parts {
+		sent += len(p.events)
+		for _, e := range p.events {
+			in.seen[p.from.ID] = max(in.seen[p.from.ID], e.Metadata.Sequence)
+		}
 	}
-	in.stats.batches.Add(1)
-	in.stats.events.Add(uint64(len(fresh)))
-	in.stats.redelivered.Add(uint64(len(j.events) - len(fresh)))
-	in.stats.refused.Add(uint64(len(j.refused)))
+	if in.d.Store == nil {
+		stored = sent
+	}
+	in.stats.batches.Add(uint64(len(j.parts)))
+	in.stats.events.Add(uint64(stored))
+	in.stats.redelivered.Add(uint64(sent - stored))
+	in.stats.refused.Add(uint64(refused))
 	in.stats.findings.Add(uint64(j.found))
 }
 
@@ -350,34 +425,38 @@ func (in *Ingest) settle(ctx context.Context) {
 		case <-tick.C:
 		}
 		if err := in.round(ctx); err != nil && ctx.Err() == nil {
-			in.d.Log.Error("a durable round failed; the bus keeps its batches", "err", err)
+			in.d.Log.Error("a durable round failed; the bus keeps its bundles", "role", "hub", "reader", in.d.Reader.Name(), "err", err)
 		}
 	}
 }
 
 func (in *Ingest) round(ctx context.Context) error {
 	in.mu.Lock()
-	m := in.pending
-	in.pending = nil
+	seq, judged := in.pending, in.marks.Judged
+	in.pending = 0
 	in.mu.Unlock()
-	if m == nil {
+	if in.d.Judging != nil {
+		in.d.Reader.Judged(judged) // A receiver that missed it hears it now.
+	}
+	if seq == 0 {
 		return nil
 	}
-	err := in.d.Store.Sync(ctx)
+	var err error
+	if in.d.Store != nil {
+		err = in.d.Store.Sync(ctx)
+	}
 	if err == nil {
 		err = in.commit(ctx)
 	}
 	if err == nil {
-		err = m.Ack(ctx)
+		err = in.d.Reader.Done(ctx, seq)
 	}
-	if err == nil {
-		in.mark(func(at *Marks) { at.Durable = m.Seq })
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if err != nil {
+		in.pending = max(in.pending, seq) // The next round takes it along.
 	} else {
-		in.mu.Lock()
-		if in.pending == nil {
-			in.pending = m // The next round takes it along.
-		}
-		in.mu.Unlock()
+		in.marks.Durable = seq
 	}
 	return fault.Wrap("ingest.round", err)
 }

@@ -54,11 +54,17 @@ func line(t *testing.T) (*bus.Hub, *bus.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	h, err := s.Hub(t.Context())
+	h, err := s.Hub(t.Context(), bus.Single(64<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.Close)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- h.NewReceiver(bus.ReceiverConfig{Quota: bus.DefaultQuota, Log: slog.New(slog.DiscardHandler)}).Run(ctx)
+	}()
+	t.Cleanup(func() { stop(); <-done })
 	c, err := bus.Dial(s.Addr(), from, &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: own})
 	if err != nil {
 		t.Fatal(err)
@@ -80,12 +86,12 @@ type watch struct {
 
 func (w *watch) deps(t *testing.T, h *bus.Hub, store eventstore.Store) ingest.Deps {
 	t.Helper()
-	pull, err := h.Observations(t.Context())
+	r, err := h.Read(t.Context(), bus.ReaderHub, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pull.Stop)
-	return ingest.Deps{Pull: pull, Store: store, Mark: w.mark, Log: slog.New(slog.DiscardHandler),
+	t.Cleanup(r.Stop)
+	return ingest.Deps{Reader: r, Store: store, Log: slog.New(slog.DiscardHandler),
 		Check: func(_ bus.Node, frame []byte) ([]*event.Event, []ingest.Refused) {
 			good, bad, err := bus.DecodeBatch(frame)
 			if err != nil {
@@ -99,7 +105,12 @@ func (w *watch) deps(t *testing.T, h *bus.Hub, store eventstore.Store) ingest.De
 			w.refused += len(r)
 			return nil
 		},
-		Tenant: func(ident.ID) (uint32, bool) { return 1, true },
+		Tenant:  func(ident.ID) (uint32, bool) { return 1, true },
+		Judging: w.judging()}
+}
+
+func (w *watch) judging() *ingest.Judging {
+	return &ingest.Judging{Mark: w.mark,
 		Judge: func(_ context.Context, e []*event.Event) ([]finding.Finding, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -1,7 +1,7 @@
 // Package match finds known indicators in events as they pass: names with their
-// parents, addresses with their ranges, hashes, URLs. It holds the live set in
-// memory and nothing else; package intel decides what is in it, app keeps the
-// two together.
+// parents, addresses with their ranges, hashes, URLs. What there is to find in an
+// event says package event. It holds the live set in memory and nothing else;
+// package intel decides what is in it, app keeps the two together.
 package match
 
 import (
@@ -39,6 +39,14 @@ func (s *Set) Len() int {
 	return len(s.ids)
 }
 
+// Has tells whether an indicator is looked for.
+func (s *Set) Has(id ident.ID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, ok := s.ids[id]
+	return ok
+}
+
 // Put adds an indicator, or replaces the one with its id. One that is not
 // active is taken out.
 func (s *Set) Put(ind indicator.Indicator) {
@@ -48,6 +56,7 @@ func (s *Set) Put(ind indicator.Indicator) {
 	if ind.State != indicator.Active {
 		return
 	}
+	ind = slim(ind)
 	s.ids[ind.ID] = &ind
 	if ind.Observable.Kind == observable.CIDR {
 		if p, err := netip.ParsePrefix(ind.Observable.Value); err == nil {
@@ -57,6 +66,13 @@ func (s *Set) Put(ind indicator.Indicator) {
 		return
 	}
 	s.exact[ind.Observable] = append(s.exact[ind.Observable], &ind)
+}
+
+// slim is what a finding says of an indicator. Of a hundred thousand the rest
+// would be most of what there is to keep, and to walk over at each collection.
+func slim(i indicator.Indicator) indicator.Indicator {
+	return indicator.Indicator{ID: i.ID, Org: i.Org, Observable: i.Observable, Marking: i.Marking, SharedWith: i.SharedWith, State: i.State,
+		Confidence: i.Confidence, Reason: i.Reason, Techniques: i.Techniques, ValidUntil: i.ValidUntil}
 }
 
 // Load puts many: what intel has when the platform starts.
@@ -107,7 +123,7 @@ func (s *Set) remove(id ident.ID) {
 
 // Hit is one indicator seen in one field of an event.
 type Hit struct {
-	Indicator *indicator.Indicator // must not be changed
+	Indicator *indicator.Indicator // what a finding says of it; must not be changed
 	Field     string
 	Value     string
 }
@@ -120,17 +136,15 @@ func (s *Set) Match(e *event.Event) []Hit {
 		return nil
 	}
 	q := query{set: s, at: time.UnixMilli(e.Time)}
-	if e.Query != nil {
-		q.name("query.hostname", e.Query.Hostname)
-	}
-	for _, a := range e.Answers {
-		q.any("answers.rdata", strings.TrimSuffix(a.RData, "."))
-	}
-	q.endpoint("src_endpoint", e.SrcEndpoint)
-	q.endpoint("dst_endpoint", e.DstEndpoint)
-	q.process("process.", e.Process)
-	if e.Process == nil && e.Actor != nil {
-		q.process("actor.process.", e.Actor.Process)
+	for _, o := range e.Observables() {
+		switch o.Kind {
+		case observable.Domain:
+			q.name(o)
+		case observable.IPv4, observable.IPv6:
+			q.addr(o)
+		default:
+			q.take(s.exact[o.Observable], o)
+		}
 	}
 	return q.hits
 }
@@ -141,13 +155,13 @@ type query struct {
 	hits []Hit
 }
 
-func (q *query) take(list []*indicator.Indicator, field, value string) {
+func (q *query) take(list []*indicator.Indicator, o event.Observable) {
 	for _, ind := range list {
 		// What has expired by the event's own time is no sighting.
 		if !ind.Live(q.at) || q.has(ind) {
 			continue
 		}
-		q.hits = append(q.hits, Hit{ind, field, value})
+		q.hits = append(q.hits, Hit{ind, o.Name, o.Value})
 	}
 }
 
@@ -161,10 +175,12 @@ func (q *query) has(ind *indicator.Indicator) bool {
 }
 
 // name looks for a name and for each of its parents.
-func (q *query) name(field, name string) {
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	for n := name; n != ""; {
-		q.take(q.set.exact[observable.Observable{Kind: observable.Domain, Value: n}], field, name)
+func (q *query) name(o event.Observable) {
+	for n := o.Value; ; {
+		// Text in an answer may have ten thousand parents, none of which is a name.
+		if len(n) <= observable.MaxName {
+			q.take(q.set.exact[observable.Observable{Kind: observable.Domain, Value: n}], o)
+		}
 		_, parent, ok := strings.Cut(n, ".")
 		if !ok {
 			return
@@ -173,57 +189,16 @@ func (q *query) name(field, name string) {
 	}
 }
 
-func (q *query) addr(field string, a netip.Addr) {
-	a = a.Unmap().WithZone("")
-	kind := observable.IPv6
-	if a.Is4() {
-		kind = observable.IPv4
+func (q *query) addr(o event.Observable) {
+	q.take(q.set.exact[o.Observable], o)
+	if q.set.prefixes.Size() == 0 {
+		return
 	}
-	q.take(q.set.exact[observable.Observable{Kind: kind, Value: a.String()}], field, a.String())
+	a, err := netip.ParseAddr(o.Value)
+	if err != nil {
+		return
+	}
 	for _, list := range q.set.prefixes.Supernets(netip.PrefixFrom(a, a.BitLen())) {
-		q.take(list, field, a.String())
-	}
-}
-
-func (q *query) any(field, s string) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		q.addr(field, a)
-		return
-	}
-	q.name(field, s)
-}
-
-func (q *query) endpoint(field string, e *event.Endpoint) {
-	if e == nil {
-		return
-	}
-	if a, err := netip.ParseAddr(e.IP); err == nil {
-		q.addr(field+".ip", a)
-	}
-	if e.Hostname != "" {
-		q.name(field+".hostname", e.Hostname)
-	}
-}
-
-// maxExtract bounds what is looked for in one command line.
-const maxExtract = 20
-
-func (q *query) process(prefix string, p *event.Process) {
-	if p == nil {
-		return
-	}
-	if p.File != nil {
-		for _, h := range p.File.Hashes {
-			kind := map[int]observable.Kind{1: observable.MD5, 2: observable.SHA1, 3: observable.SHA256}[h.AlgorithmID]
-			q.take(q.set.exact[observable.Observable{Kind: kind, Value: strings.ToLower(h.Value)}], prefix+"file.hashes", h.Value)
-		}
-	}
-	for _, o := range observable.Extract(p.CmdLine, maxExtract) {
-		switch o.Kind {
-		case observable.Domain, observable.IPv4, observable.IPv6:
-			q.any(prefix+"cmd_line", o.Value)
-		default:
-			q.take(q.set.exact[o], prefix+"cmd_line", o.Value)
-		}
+		q.take(list, o)
 	}
 }

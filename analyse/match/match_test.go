@@ -66,7 +66,7 @@ func TestMatch(t *testing.T) {
 		{"192.0.2.0/24", conn("192.0.3.0", ""), ""},
 		{"2001:db8::/32", conn("2001:db8:1::1", ""), "dst_endpoint.ip"},
 		{"evil.com", conn("192.0.2.1", "x.evil.com"), "dst_endpoint.hostname"},
-		{md5, launch("true", strings.ToUpper(md5)), "process.file.hashes"},
+		{md5, launch("true", strings.ToUpper(md5)), "process.file.hashes.md5"},
 		{md5, launch("check "+md5, ""), "process.cmd_line"},
 		{"http://evil.com/a", launch("curl http://EVIL.com:80/a", ""), "process.cmd_line"},
 		{"http://evil.com/a", launch("curl http://evil.com/b", ""), ""},

@@ -42,11 +42,17 @@ func (k key) compare(o key) int {
 	return cmp.Or(cmp.Compare(k.org, o.org), cmp.Compare(k.name, o.name), cmp.Compare(k.kind, o.kind), cmp.Compare(k.data, o.data))
 }
 
+// clone is a key that does not hold on to the event in which it was seen.
+func (k key) clone() key {
+	return key{k.org, strings.Clone(k.name), strings.Clone(k.kind), strings.Clone(k.data)}
+}
+
 type seen struct{ first, last, count int64 }
 
 // Store gathers and keeps.
 type Store struct {
 	db      *ledger.DB
+	reader  string // whose mark is kept: the row of ingest_mark
 	dropped atomic.Uint64
 
 	mu  sync.Mutex
@@ -61,8 +67,11 @@ type batch struct {
 	mark  uint64
 }
 
-// New opens the store.
-func New(db *ledger.DB) *Store { return &Store{db: db, now: map[key]seen{}} }
+// New opens the store for one reader of the bus, whose mark it keeps. The name
+// says the life of the bus's stream too: its sequences mean nothing in another.
+func New(db *ledger.DB, reader string) *Store {
+	return &Store{db: db, reader: "pdns." + reader, now: map[key]seen{}}
+}
 
 // Observe gathers the answers of one event.
 func (s *Store) Observe(org ident.ID, e *event.Event) {
@@ -89,6 +98,7 @@ func (s *Store) Observe(org ident.ID, e *event.Event) {
 		}
 		if !known {
 			x.first = at
+			k = k.clone()
 		}
 		x.first, x.last, x.count = min(x.first, at), max(x.last, at), x.count+1
 		s.now[k] = x
@@ -116,22 +126,19 @@ func (s *Store) Full() bool {
 // for too long.
 func (s *Store) Dropped() uint64 { return s.dropped.Load() }
 
-// markName is the row of ingest_mark.
-const markName = "pdns"
-
 // Mark is the highest sequence of the bus that was committed.
 func (s *Store) Mark(ctx context.Context) (uint64, error) {
 	var n uint64
 	err := s.db.Read(ctx, func(q ledger.Queryer) (err error) {
-		n, err = mark(ctx, q)
+		n, err = s.mark(ctx, q)
 		return err
 	})
 	return n, fault.Wrap("pdns.mark", err)
 }
 
-func mark(ctx context.Context, q ledger.Queryer) (uint64, error) {
+func (s *Store) mark(ctx context.Context, q ledger.Queryer) (uint64, error) {
 	var n int64
-	err := q.QueryRow(ctx, `SELECT seq FROM ingest_mark WHERE name = ?`, markName).Scan(&n)
+	err := q.QueryRow(ctx, `SELECT seq FROM ingest_mark WHERE name = ?`, s.reader).Scan(&n)
 	if ledger.NoRows(err) {
 		return 0, nil
 	}
@@ -174,7 +181,7 @@ func (s *Store) write(ctx context.Context, b *batch) error {
 	}
 	slices.SortFunc(keys, key.compare)
 	return s.db.Write(ctx, "hub:pdns", func(tx *ledger.Tx) error {
-		kept, err := mark(ctx, tx)
+		kept, err := s.mark(ctx, tx)
 		if err != nil || kept >= b.mark {
 			return err // It was kept, though its Commit did not hear so.
 		}
@@ -183,7 +190,7 @@ func (s *Store) write(ctx context.Context, b *batch) error {
 				return err
 			}
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO ingest_mark (name, seq) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq`, markName, int64(b.mark))
+		_, err = tx.Exec(ctx, `INSERT INTO ingest_mark (name, seq) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq`, s.reader, int64(b.mark))
 		return err
 	})
 }
@@ -208,6 +215,33 @@ func reversed(name string) string {
 	r := []rune(name)
 	slices.Reverse(r)
 	return string(r)
+}
+
+// ForgetOrg removes what an organisation last saw before a moment; the zero time
+// means all, and then also what was gathered and not kept yet.
+func (s *Store) ForgetOrg(ctx context.Context, org ident.ID, before time.Time) (n int64, err error) {
+	query, args := `DELETE FROM passive_dns WHERE org = ?`, []any{string(org)}
+	if before.IsZero() {
+		s.mu.Lock()
+		for k := range s.now {
+			if k.org == org {
+				delete(s.now, k)
+			}
+		}
+		s.mu.Unlock()
+	} else {
+		query += ` AND last < ?`
+		args = append(args, ledger.Micros(before))
+	}
+	err = s.db.Write(ctx, "hub:care", func(tx *ledger.Tx) error {
+		r, err := tx.Exec(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		n, err = r.RowsAffected()
+		return err
+	})
+	return n, fault.Wrap("pdns.forget_org", err)
 }
 
 // Forget removes what was last seen before a moment, and returns how many pairs.

@@ -53,7 +53,7 @@ func look(t testing.TB, s *pdns.Store, sc access.Scope, q string) string {
 
 func TestLookup(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
-		s := pdns.New(db)
+		s := pdns.New(db, "test")
 		s.Observe("org_a", answer(start, "WWW.Evil.test.", event.DNSAnswer{Type: "CNAME", RData: "CDN.Evil.test."}, a("192.0.2.1")))
 		s.Observe("org_a", answer(start.Add(9*time.Second), "www.evil.test", a("192.0.2.1")))
 		s.Observe("org_a", answer(start.Add(3*time.Second), "www.evil.test", a("192.0.2.1")))
@@ -112,7 +112,7 @@ func TestLookup(t *testing.T) {
 // everything else from being committed.
 func TestStrangeAnswersHoldUpNothing(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
-		s := pdns.New(db)
+		s := pdns.New(db, "test")
 		s.Observe("org_a", answer(start, "a\x00b\xff.test", event.DNSAnswer{Type: "T\x00", RData: "x\x00\xffy"}, a(""), event.DNSAnswer{}))
 		s.Observe("org_a", answer(start, "b.test", a("192.0.2.1")))
 		must(t, s.Commit(t.Context(), 1))
@@ -126,7 +126,7 @@ func TestStrangeAnswersHoldUpNothing(t *testing.T) {
 // error is not counted again, and one that did not happen is.
 func TestCommitCountsOnce(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
-		ctx, s := t.Context(), pdns.New(db)
+		ctx, s := t.Context(), pdns.New(db, "test")
 		dead, cancel := context.WithCancel(ctx)
 		cancel()
 		s.Observe("org_a", answer(start, "a.test", a("192.0.2.1")))
@@ -139,7 +139,7 @@ func TestCommitCountsOnce(t *testing.T) {
 			t.Errorf("after a failed commit: %s", got)
 		}
 		// Another process of the same hub kept everything up to 20 already.
-		other := pdns.New(db)
+		other := pdns.New(db, "test")
 		other.Observe("org_a", answer(start, "a.test", a("192.0.2.1")))
 		must(t, other.Commit(ctx, 20))
 		s.Observe("org_a", answer(start, "a.test", a("192.0.2.1")))
@@ -161,7 +161,7 @@ func TestRedeliveryIsCountedOnce(t *testing.T) {
 		round := 0
 		rapid.Check(t, func(r *rapid.T) {
 			round++
-			mark, err := pdns.New(db).Mark(ctx)
+			mark, err := pdns.New(db, "test").Mark(ctx)
 			must(t, err)
 			type one struct {
 				org  ident.ID
@@ -179,7 +179,7 @@ func TestRedeliveryIsCountedOnce(t *testing.T) {
 			}
 			acked := mark // The bus goes on from here.
 			for acked < mark+uint64(len(batches)) {
-				s := pdns.New(db) // A hub starts.
+				s := pdns.New(db, "test") // A hub starts.
 				observed, err := s.Mark(ctx)
 				must(t, err)
 				for seq := acked + 1; seq <= mark+uint64(len(batches)); seq++ {
@@ -201,7 +201,7 @@ func TestRedeliveryIsCountedOnce(t *testing.T) {
 					}
 				}
 			}
-			list, err := pdns.New(db).Lookup(ctx, scope(orgs...), fmt.Sprintf("*.r%d.test", round), 0)
+			list, err := pdns.New(db, "test").Lookup(ctx, scope(orgs...), fmt.Sprintf("*.r%d.test", round), 0)
 			must(t, err)
 			got := map[string]int64{}
 			for _, e := range list {
@@ -216,7 +216,7 @@ func TestRedeliveryIsCountedOnce(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	db := ledgertest.SQLite(t)
-	s := pdns.New(db)
+	s := pdns.New(db, "test")
 	for i := range pdns.Enough {
 		if s.Full() {
 			t.Fatalf("it is full after %d pairs", i)
@@ -237,7 +237,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func BenchmarkCommit(b *testing.B) {
 	for name, db := range map[string]*ledger.DB{"sqlite": ledgertest.SQLite(b), "postgres": ledgertest.Postgres(b)} {
 		b.Run(name, func(b *testing.B) {
-			s := pdns.New(db)
+			s := pdns.New(db, "test")
 			seq := uint64(0)
 			for b.Loop() {
 				for i := range 5000 {

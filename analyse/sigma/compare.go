@@ -10,8 +10,9 @@ import (
 
 // stringTest compares each value of a field, or every value for a keyword.
 type stringTest struct {
-	field string
-	ok    func(string) bool
+	field   string
+	ok      func(string) bool
+	literal string // what a value must hold, in lower case; "" for nothing sure
 }
 
 func (t stringTest) match(m *matcher) bool {
@@ -93,7 +94,7 @@ func cidrTest(field, value string) (search, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "sigma.cidr", "%q is not an address range", value)
 	}
-	return stringTest{field, func(s string) bool {
+	return stringTest{field: field, ok: func(s string) bool {
 		a, err := netip.ParseAddr(s)
 		return err == nil && p.Contains(a.Unmap().WithZone(""))
 	}}, nil
@@ -104,7 +105,7 @@ func numberTest(field, compare, value string) (search, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "sigma.number", "%s takes a number, not %q", compare, value)
 	}
-	return stringTest{field, func(s string) bool {
+	return stringTest{field: field, ok: func(s string) bool {
 		n, err := strconv.ParseFloat(s, 64)
 		if err != nil {
 			return false

@@ -11,7 +11,10 @@ import (
 )
 
 // expr is a node of a condition.
-type expr interface{ eval(m *matcher) bool }
+type expr interface {
+	eval(m *matcher) bool
+	needs(r *Rule) []need
+}
 
 type (
 	ref struct{ name string }
@@ -64,18 +67,29 @@ var token = regexp.MustCompile(`\s*(\(|\)|[^\s()]+)`)
 type parser struct {
 	tokens   []string
 	searches map[string]search
+	costs    map[string]int
+	work     *int // comparisons that the rule's conditions make so far
 	depth    int
 }
 
-// parseCondition reads a condition: not binds tighter than and, and than or.
-func parseCondition(s string, searches map[string]search) (expr, error) {
+// add counts what a condition that names a search makes the matcher do.
+func (p *parser) add(n int) error {
+	if *p.work += n; *p.work > maxWork {
+		return fault.New(fault.TooLarge, "sigma.condition", "the conditions make more than %d comparisons of one event", maxWork)
+	}
+	return nil
+}
+
+// parseCondition reads a condition: not binds tighter than and, and than or. It
+// adds to work what the condition costs at most.
+func parseCondition(s string, searches map[string]search, costs map[string]int, work *int) (expr, error) {
 	if strings.Contains(s, "|") {
 		return nil, fault.New(fault.Invalid, "sigma.condition", "aggregations behind | are of Sigma 1; a correlation replaces them")
 	}
 	if len(s) > maxPattern {
 		return nil, fault.New(fault.TooLarge, "sigma.condition", "the condition is longer than %d bytes", maxPattern)
 	}
-	p := &parser{searches: searches}
+	p := &parser{searches: searches, costs: costs, work: work}
 	for _, m := range token.FindAllStringSubmatch(s, -1) {
 		p.tokens = append(p.tokens, m[1])
 	}
@@ -148,7 +162,7 @@ func (p *parser) unary() (expr, error) {
 	if _, ok := p.searches[word]; !ok {
 		return nil, fault.New(fault.Invalid, "sigma.condition", "the condition names %q, which the detection does not have", word)
 	}
-	return ref{word}, nil
+	return ref{word}, p.add(p.costs[word])
 }
 
 // of reads what follows "1 of", "all of", "3 of".
@@ -158,6 +172,9 @@ func (p *parser) of(count string) (expr, error) {
 	}
 	what := p.tokens[0]
 	p.tokens = p.tokens[1:]
+	if err := p.add(len(p.searches)); err != nil {
+		return nil, err
+	}
 	var names []string
 	for name := range p.searches {
 		// "them" leaves out names that begin with an underscore.
@@ -165,6 +182,11 @@ func (p *parser) of(count string) (expr, error) {
 			names = append(names, name)
 		} else if ok, _ := path.Match(what, name); ok && !them {
 			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		if err := p.add(p.costs[name]); err != nil {
+			return nil, err
 		}
 	}
 	if len(names) == 0 {

@@ -1,6 +1,8 @@
 package sigma
 
 import (
+	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -9,7 +11,10 @@ import (
 )
 
 // search is a search identifier of a detection.
-type search interface{ match(m *matcher) bool }
+type search interface {
+	match(m *matcher) bool
+	needs() []need
+}
 
 // anyOf is a list: one of its parts must match. allOf is a map: all must.
 type (
@@ -47,7 +52,7 @@ func (r *Rule) compile(n *yaml.Node) error {
 		return err
 	}
 	r.searches = map[string]search{}
-	c := &compiler{}
+	c := &compiler{costs: map[string]int{}}
 	var conditions *yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, body := n.Content[i].Value, n.Content[i+1]
@@ -57,20 +62,21 @@ func (r *Rule) compile(n *yaml.Node) error {
 		case "timeframe":
 			return fault.New(fault.Invalid, op, "timeframe needs a correlation, which is not evaluated yet").At("line %d", n.Content[i].Line)
 		default:
+			before := c.atoms
 			s, err := c.search(body, 0)
 			if err != nil {
 				return err
 			}
-			r.searches[name] = s
+			r.searches[name], c.costs[name] = s, c.atoms-before
 		}
 	}
 	if conditions == nil || len(r.searches) == 0 {
 		return fault.New(fault.Invalid, op, "the detection has no condition or nothing to search for")
 	}
-	return r.conditionsOf(conditions)
+	return r.conditionsOf(conditions, c.costs)
 }
 
-func (r *Rule) conditionsOf(n *yaml.Node) error {
+func (r *Rule) conditionsOf(n *yaml.Node, costs map[string]int) error {
 	const op = "sigma.detection"
 	list := []*yaml.Node{n}
 	if n.Kind == yaml.SequenceNode {
@@ -79,8 +85,9 @@ func (r *Rule) conditionsOf(n *yaml.Node) error {
 	if len(list) == 0 || len(list) > maxConditions {
 		return fault.New(fault.Invalid, op, "a rule has 1 to %d conditions", maxConditions).At("line %d", n.Line)
 	}
+	work := 0
 	for _, l := range list {
-		e, err := parseCondition(l.Value, r.searches)
+		e, err := parseCondition(l.Value, r.searches, costs, &work)
 		if err != nil {
 			return fault.As(fault.KindOf(err), op, err, "%s", fault.PublicOf(err)).At("line %d", l.Line)
 		}
@@ -104,13 +111,36 @@ func distinct(n *yaml.Node) error {
 }
 
 // compiler counts what it makes, so that a rule cannot explode.
-type compiler struct{ atoms int }
+type compiler struct {
+	atoms        int
+	instructions int            // of regular expressions
+	costs        map[string]int // search identifier → atoms
+}
 
 func (c *compiler) count(n int) error {
 	if c.atoms += n; c.atoms > maxAtoms {
 		return fault.New(fault.TooLarge, "sigma.item", "the rule makes more than %d comparisons", maxAtoms)
 	}
 	return nil
+}
+
+// regexp compiles a regular expression. An event's text may be long, and each of
+// its characters is shown to up to all instructions.
+func (c *compiler) regexp(text string) (*regexp.Regexp, error) {
+	const op = "sigma.regexp"
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, fault.As(fault.Invalid, op, err, "the regular expression cannot be used (RE2 syntax): %v", err)
+	}
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, fault.As(fault.Invalid, op, err, "the regular expression cannot be used (RE2 syntax): %v", err)
+	}
+	if c.instructions += len(prog.Inst); c.instructions > maxInstructions {
+		return nil, fault.New(fault.TooLarge, op, "the regular expressions of the rule become more than %d instructions; repeat less in them", maxInstructions)
+	}
+	re, err := regexp.Compile(text)
+	return re, fault.Wrap(op, err)
 }
 
 func (c *compiler) search(n *yaml.Node, depth int) (search, error) {

@@ -1,7 +1,6 @@
 package sigma
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -98,11 +97,11 @@ func (c *compiler) test(m modifiers, field string, n *yaml.Node) (search, error)
 		if m.flags != "" {
 			flags = "(?" + m.flags + ")"
 		}
-		re, err := regexp.Compile(flags + n.Value)
+		re, err := c.regexp(flags + n.Value)
 		if err != nil {
-			return nil, fault.As(fault.Invalid, op, err, "the regular expression cannot be used (RE2 syntax): %v", err)
+			return nil, err
 		}
-		return stringTest{field, re.MatchString}, c.count(1)
+		return stringTest{field: field, ok: re.MatchString}, c.count(1)
 	case "cidr":
 		t, err := cidrTest(field, n.Value)
 		return t, firstOf(err, c.count(1))

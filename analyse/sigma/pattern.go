@@ -131,8 +131,8 @@ func (x part) fit(s string) (string, bool) {
 // test makes the comparison of a field with the pattern.
 func (p pattern) test(field string, cased bool) search {
 	if cased {
-		return stringTest{field, p.match}
+		return stringTest{field, p.match, p.literal(cased)}
 	}
 	p = p.lower()
-	return stringTest{field, func(s string) bool { return p.match(strings.ToLower(s)) }}
+	return stringTest{field, func(s string) bool { return p.match(strings.ToLower(s)) }, p.literal(cased)}
 }

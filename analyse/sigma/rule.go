@@ -24,9 +24,12 @@ const (
 	maxPattern    = 4 << 10
 	maxDepth      = 32 // of a condition and of lists
 	maxConditions = 20
-	maxID         = 100
-	maxTitle      = 300
-	maxDocuments  = 100
+
+	maxInstructions = 5_000   // of all regular expressions of a rule
+	maxWork         = 100_000 // comparisons that all conditions make of one event
+	maxID           = 100
+	maxTitle        = 300
+	maxDocuments    = 100
 )
 
 // Logsource says which events a rule is about.
@@ -96,7 +99,7 @@ func ParseAll(file string, b []byte) ([]*Rule, []Refused) {
 			return rules, refused
 		}
 		if err != nil {
-			return rules, append(refused, refuse(fault.As(fault.Invalid, op, err, "not a YAML rule: %v", err).At("%s", file)))
+			return rules, append(refused, refuse(fault.As(fault.Invalid, op, err, "not a YAML rule: %.300v", err).At("%s", file)))
 		}
 		if n == maxDocuments {
 			return rules, append(refused, refuse(fault.New(fault.TooLarge, op, "the file holds more than %d rules", maxDocuments).At("%s", file)))

@@ -15,9 +15,10 @@ type Refused struct {
 	Err  error
 }
 
-// Set is the rules by what they are about.
+// Set is the rules by what they are about. Rules are added before the first
+// event is matched.
 type Set struct {
-	byCategory map[string][]*Rule
+	byCategory map[string]*group
 	ids        map[string]string // id → file
 }
 
@@ -28,7 +29,7 @@ func (s *Set) Len() int { return len(s.ids) }
 // not sense is refused, so that nobody believes it is at work.
 func (s *Set) Add(r *Rule) error {
 	if s.byCategory == nil {
-		s.byCategory, s.ids = map[string][]*Rule{}, map[string]string{}
+		s.byCategory, s.ids = map[string]*group{}, map[string]string{}
 	}
 	if other, ok := s.ids[r.ID]; ok {
 		return fault.New(fault.Conflict, "sigma.add", "the id %s is that of the rule in %s as well", r.ID, other).At("%s", r.File)
@@ -42,7 +43,10 @@ func (s *Set) Add(r *Rule) error {
 	default:
 		return fault.New(fault.NotFound, "sigma.add", "events of the logsource %q are not sensed here", strings.TrimPrefix(path.Join("/", r.Logsource.Product, r.Logsource.Category, r.Logsource.Service), "/")).At("%s", r.File)
 	}
-	s.byCategory[category] = append(s.byCategory[category], r)
+	if s.byCategory[category] == nil {
+		s.byCategory[category] = &group{}
+	}
+	s.byCategory[category].rules = append(s.byCategory[category].rules, r)
 	s.ids[r.ID] = r.File
 	return nil
 }
@@ -94,10 +98,15 @@ func (s *Set) Match(e *event.Event) []Hit {
 	default:
 		return nil
 	}
+	g := s.byCategory[category]
+	if g == nil {
+		return nil
+	}
 	product := productOf(e)
 	f := FromEvent(e)
 	var hits []Hit
-	for _, r := range s.byCategory[category] {
+	for i := range g.candidates(f) {
+		r := g.rules[i]
 		// An event whose system is not known, such as a resolver's, is shown
 		// to the rules of all products.
 		if r.Logsource.Product != "" && product != "" && r.Logsource.Product != product {

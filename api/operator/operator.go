@@ -41,6 +41,39 @@ func (r Client) Post(ctx context.Context, path string, in, out any) error {
 	return r.do(ctx, http.MethodPost, path, in, out)
 }
 
+// ErrorTrailer is the trailer of a stream that went wrong on the way.
+const ErrorTrailer = "Noroshi-Error"
+
+// Stream sends in and copies the answer, however long it is, to w.
+func (r Client) Stream(ctx context.Context, path string, in any, w io.Writer) error {
+	const op = "operator.stream"
+	b, err := json.Marshal(in)
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://noroshi"+path, bytes.NewReader(b))
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	patient := http.Client{Transport: r.client.Transport} // It may take hours.
+	resp, err := patient.Do(req)
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		said, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // The status says the rest.
+		return fault.New(kinds[resp.StatusCode], op, "%s", bytes.TrimSpace(said))
+	}
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fault.As(fault.Unavailable, op, err, "the answer was cut off, or cannot be kept: %v", err)
+	}
+	if said := resp.Trailer.Get(ErrorTrailer); said != "" {
+		return fault.New(fault.Unavailable, op, "%s", said)
+	}
+	return nil
+}
+
 const maxAnswer = 64 << 20
 
 func (r Client) do(ctx context.Context, method, path string, in, out any) error {

@@ -107,9 +107,10 @@ func Binary() (string, error) {
 	return b, nil
 }
 
-// quietly keeps what a process says for when it fails.
+// quietly keeps what a process says for when it fails, behind what it said
+// before it was started again.
 func quietly(c *exec.Cmd, file string) error {
-	f, err := os.Create(file)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

@@ -6,25 +6,10 @@ import (
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
-	"noroshi/event"
 	"noroshi/eventstore"
+	"noroshi/eventstore/logsql"
 	"noroshi/fault"
 )
-
-// streamFields group rows on disk: rows of one class from one node are alike.
-var streamFields = []string{"class", "node"}
-
-func className(c event.Class) string {
-	switch c {
-	case event.ProcessActivity:
-		return "process"
-	case event.NetworkActivity:
-		return "network"
-	case event.DNSActivity:
-		return "dns"
-	}
-	return "other"
-}
 
 // Append adds rows. A full disk refuses them all, so that the bus keeps them.
 // What the engine would drop with a line in its log is returned to the caller.
@@ -42,61 +27,27 @@ func (s *Store) Append(_ context.Context, rows []eventstore.Row) error {
 	}
 	s.write.RLock() // What is appended now belongs to the next Sync.
 	defer s.write.RUnlock()
-	lr := logstorage.GetLogRows(streamFields, nil, nil, nil, "")
+	lr := logstorage.GetLogRows(logsql.StreamFields, nil, nil, nil, "")
 	defer logstorage.PutLogRows(lr)
-	var refused eventstore.RefusedRows
-	var fields []logstorage.Field
 	days := map[string]bool{}
-	oldest, newest := s.window(time.Now())
-	for i, r := range rows {
-		if err := inWindow(r.Event.Time, oldest, newest); err != nil {
-			refused = append(refused, eventstore.RefusedRow{Index: i, Err: err})
-			continue
-		}
-		fields = fieldsOf(fields[:0], r.Event)
-		before := lr.RowsCount()
-		lr.MustAdd(logstorage.TenantID{AccountID: r.Tenant}, r.Event.Time*int64(time.Millisecond), fields, -1)
-		if lr.RowsCount() == before {
-			refused = append(refused, eventstore.RefusedRow{Index: i, Err: fault.New(fault.TooLarge, "victorialogs.append",
-				"the event has a field name longer than 128 bytes, too many fields, or more than 2 MiB")})
-			continue
-		}
-		days[dayOf(r.Event.Time)] = true
-		if lr.NeedFlush() {
-			s.storage.MustAddRows(lr)
-			lr.ResetKeepSettings()
-		}
-	}
+	refused := logsql.Filler{
+		Rows: lr, Retention: s.cfg.Retention,
+		Place: func(r eventstore.Row, fields []logstorage.Field) (logstorage.TenantID, []logstorage.Field) {
+			return logstorage.TenantID{AccountID: r.Tenant}, fields
+		},
+		Taken: func(r eventstore.Row) {
+			days[dayOf(r.Event.Time)] = true
+			if lr.NeedFlush() {
+				s.storage.MustAddRows(lr)
+				lr.ResetKeepSettings()
+			}
+		},
+	}.Fill(rows)
 	s.storage.MustAddRows(lr)
+	s.unseen.Store(true)
 	s.touch(days)
 	if len(refused) > 0 {
 		return refused
-	}
-	return nil
-}
-
-func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
-	add := func(name, value string) { fields = append(fields, logstorage.Field{Name: name, Value: value}) }
-	add("_msg", e.Summary())
-	add("class", className(e.ClassUID))
-	add("node", string(e.Metadata.Reporter.UID))
-	e.Flatten(add)
-	return fields
-}
-
-// window is the milliseconds between which a row's time may lie. The minute
-// keeps a row from growing too old between here and the engine.
-func (s *Store) window(now time.Time) (oldest, newest int64) {
-	return now.Add(time.Minute - s.cfg.Retention).UnixMilli(), now.Add(ahead).UnixMilli()
-}
-
-func inWindow(ms, oldest, newest int64) error {
-	const op = "victorialogs.append"
-	if ms < oldest {
-		return fault.New(fault.Invalid, op, "the event is older than events are kept here (since %s)", time.UnixMilli(oldest).UTC().Format(time.RFC3339))
-	}
-	if ms > newest {
-		return fault.New(fault.Invalid, op, "the event is from the future: %d milliseconds after 1970", ms)
 	}
 	return nil
 }

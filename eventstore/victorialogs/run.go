@@ -2,8 +2,8 @@ package victorialogs
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,37 +11,27 @@ import (
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
 	"noroshi/eventstore"
+	"noroshi/eventstore/logsql"
 	"noroshi/fault"
 )
 
-var (
-	errSlow = errors.New("the query took too long")
-	errWide = errors.New("the answer is too large")
-)
-
-// forReader runs what a reader asked for: few at a time, and not for long.
-func (s *Store) forReader(ctx context.Context, fn func(ctx context.Context) error) error {
+// run answers a question with copies of the rows. What it returns is whole: the
+// engine itself takes an interrupted query for a finished one.
+func (s *Store) run(ctx context.Context, q logsql.Question) (rows []eventstore.Record, err error) {
+	const op = "victorialogs.query"
 	leave, err := s.enter()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer leave()
-	ctx, cancel := context.WithTimeoutCause(ctx, eventstore.Timeout, errSlow)
-	defer cancel()
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return fault.As(fault.Unavailable, "victorialogs.query", context.Cause(ctx), "too many searches run at once; try again")
+	if q.Also != "" {
+		also, err := logstorage.ParseFilter(q.Also)
+		if err != nil {
+			return nil, fault.Wrap(op, err)
+		}
+		q.Query.AddExtraFilters(also)
 	}
-	return fn(ctx)
-}
-
-// run executes a query and collects copies of its rows, at most limit. What it
-// returns is whole: the engine itself takes an interrupted query for a finished
-// one.
-func (s *Store) run(ctx context.Context, ids []logstorage.TenantID, q *logstorage.Query, limit int) (rows []eventstore.Record, err error) {
-	const op = "victorialogs.query"
+	s.freshen(time.Now())
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer func() {
@@ -49,18 +39,14 @@ func (s *Store) run(ctx context.Context, ids []logstorage.TenantID, q *logstorag
 			rows, err = nil, fault.As(fault.Invalid, op, fmt.Errorf("%v", r), "the query cannot be run")
 		}
 	}()
-	c := collector{limit: limit, stop: cancel}
+	c := collector{limit: q.Limit, stop: cancel}
 	var qs logstorage.QueryStats
-	err = s.storage.RunQuery(logstorage.NewQueryContext(ctx, &qs, ids, q, false, nil), c.take)
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errSlow):
-		return nil, fault.As(fault.Exhausted, op, cause, "the query took longer than %s; narrow the span of time or the filter", eventstore.Timeout)
-	case errors.Is(cause, errWide):
-		return nil, fault.As(fault.TooLarge, op, cause, "the answer is larger than %d MiB; ask for fewer rows, or for some fields only", eventstore.MaxAnswer>>20)
-	case cause != nil:
-		return nil, fault.As(fault.Unavailable, op, cause, "the query was given up")
-	case err != nil:
-		return nil, fault.As(fault.Invalid, op, err, "the query cannot be run: %s", clip(err.Error()))
+	err = s.storage.RunQuery(logstorage.NewQueryContext(ctx, &qs, tenants(q.Tenants...), q.Query, false, logsql.Hidden), c.take)
+	if ended := logsql.Ended(ctx); ended != nil {
+		return nil, ended
+	}
+	if err != nil {
+		return nil, fault.As(fault.Invalid, op, err, "the query cannot be run: %s", logsql.Clip(err.Error()))
 	}
 	return c.rows, nil
 }
@@ -87,8 +73,8 @@ func (c *collector) take(_ uint, db *logstorage.DataBlock) {
 		rows[i].Fields = map[string]string{}
 	}
 	for _, col := range db.GetColumns(false) {
-		if col.Name == "_stream" || col.Name == "_stream_id" {
-			continue // The store's own, with its number of the organisation.
+		if slices.Contains(logsql.Own, col.Name) {
+			continue
 		}
 		name := strings.Clone(col.Name)
 		for i, v := range col.Values[:n] {
@@ -96,7 +82,7 @@ func (c *collector) take(_ uint, db *logstorage.DataBlock) {
 				continue
 			}
 			if c.bytes += len(v) + 48; c.bytes > eventstore.MaxAnswer {
-				c.stop(errWide)
+				c.stop(logsql.TooWide())
 				return
 			}
 			if name == "_time" {

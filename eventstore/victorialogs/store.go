@@ -13,12 +13,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
 	"noroshi/eventstore"
+	"noroshi/eventstore/logsql"
 	"noroshi/fault"
 )
 
@@ -36,15 +39,14 @@ const (
 	// future retention: a machine that starts with its clock at 1970 would lose
 	// everything. So the engine is given a century, and Append keeps the bound.
 	century = 100 * 365 * 24 * time.Hour
-	ahead   = 24 * time.Hour
 )
 
 // Store is the open store.
 type Store struct {
+	*logsql.Reader
 	storage *logstorage.Storage
 	cfg     Config
 	log     *slog.Logger
-	slots   chan struct{} // one for each query that runs for a reader
 
 	life   sync.RWMutex // held for reading by every operation
 	closed bool
@@ -53,12 +55,12 @@ type Store struct {
 	write sync.RWMutex // held for reading by Append, for writing by Sync
 	mark  sync.Mutex
 	dirty map[string]bool // days with rows that are not durable yet
+
+	unseen atomic.Bool  // there are rows that a search may not find yet
+	fresh  atomic.Int64 // milliseconds since 1970 of the last time a reader saw to that
 }
 
 var _ eventstore.Store = (*Store)(nil)
-
-// maxQueries is how many queries run at once; each may take a part of the memory.
-const maxQueries = 4
 
 // Open opens or makes the store.
 func Open(cfg Config, log *slog.Logger) (s *Store, err error) {
@@ -83,7 +85,8 @@ func Open(cfg Config, log *slog.Logger) (s *Store, err error) {
 			s, err = nil, fault.As(fault.Conflict, op, fmt.Errorf("%v", r), "the event store in %s cannot be opened; is another process using it?", cfg.Dir)
 		}
 	}()
-	s = &Store{cfg: cfg, log: log, dirty: map[string]bool{}, slots: make(chan struct{}, maxQueries)}
+	s = &Store{cfg: cfg, log: log, dirty: map[string]bool{}}
+	s.Reader = logsql.NewReader(s.run, cfg.Retention)
 	s.storage = logstorage.MustOpenStorage(cfg.Dir, &logstorage.StorageConfig{
 		Retention: cfg.Retention, MaxBackfillAge: cfg.Retention, FutureRetention: century,
 		FlushInterval:         5 * time.Second, // Sync comes more often.
@@ -115,6 +118,15 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Ping tells whether the store is open.
+func (s *Store) Ping(context.Context) error {
+	leave, err := s.enter()
+	if err == nil {
+		leave()
+	}
+	return err
+}
+
 // Stats tells how full the store is.
 func (s *Store) Stats(context.Context) (eventstore.Stats, error) {
 	leave, err := s.enter()
@@ -131,9 +143,11 @@ func (s *Store) Stats(context.Context) (eventstore.Stats, error) {
 	}, nil
 }
 
+// tenants is a list of organisations as the engine wants it: in order. In another
+// one it passes over some of them without a word.
 func tenants(ids ...uint32) []logstorage.TenantID {
 	out := make([]logstorage.TenantID, len(ids))
-	for i, id := range ids {
+	for i, id := range slices.Sorted(slices.Values(ids)) {
 		out[i] = logstorage.TenantID{AccountID: id}
 	}
 	return out

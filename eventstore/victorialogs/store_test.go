@@ -46,6 +46,12 @@ func TestOneFolderIsOpenOnce(t *testing.T) {
 	if err := first.Append(t.Context(), []eventstore.Row{{Tenant: 1, Event: storetest.Event("org_a", 1, time.Now(), "a.test")}}); err != nil {
 		t.Errorf("the first store was hurt: %v", err)
 	}
+	if err := first.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := first.Stats(t.Context()); err != nil || st.Bytes == 0 {
+		t.Errorf("with a row on disk it uses %+v, %v", st, err)
+	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -103,75 +109,10 @@ func batch(n int, seq uint64, at time.Time) []eventstore.Row {
 	return rows
 }
 
-func BenchmarkAppend(b *testing.B) {
-	s := open(b, b.TempDir())
-	defer func() { _ = s.Close() }()
-	rows := batch(500, 0, time.Now())
-	for b.Loop() {
-		if err := s.Append(b.Context(), rows); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(500*b.N)/b.Elapsed().Seconds(), "events/s")
-}
-
-// BenchmarkSync is one durable round: ten batches, then a Sync.
-func BenchmarkSync(b *testing.B) {
-	s := open(b, b.TempDir())
-	defer func() { _ = s.Close() }()
-	rows := batch(500, 0, time.Now())
-	var sync time.Duration
-	for b.Loop() {
-		for range 10 {
-			if err := s.Append(b.Context(), rows); err != nil {
-				b.Fatal(err)
-			}
-		}
-		start := time.Now()
-		if err := s.Sync(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		sync += time.Since(start)
-	}
-	b.ReportMetric(float64(sync.Milliseconds())/float64(b.N), "ms/sync")
-	b.ReportMetric(float64(5000*b.N)/b.Elapsed().Seconds(), "events/s")
-}
-
-func BenchmarkSyncOfNothing(b *testing.B) {
-	s := open(b, b.TempDir())
-	defer func() { _ = s.Close() }()
-	for b.Loop() {
-		if err := s.Sync(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkNewest asks for the newest hundred of 200,000 rows over a week.
-func BenchmarkNewest(b *testing.B) {
-	s := open(b, b.TempDir())
-	defer func() { _ = s.Close() }()
-	start := time.Now().Add(-7 * 24 * time.Hour)
-	for i := range 400 {
-		rows := batch(500, uint64(i)*500, start)
-		for j := range rows {
-			rows[j].Event.Time += int64(i*500+j) * 3000
-		}
-		if err := s.Append(b.Context(), rows); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := s.Sync(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	for _, q := range []string{`*`, `"query.hostname":="n7.test"`, `absent.test`, `* | sort by (_time desc) | limit 100`} {
-		b.Run(q[:min(len(q), 20)], func(b *testing.B) {
-			for b.Loop() {
-				if _, err := s.Search(b.Context(), storetest.Scope(tenantOne), eventstore.Query{LogsQL: q, Limit: 100}); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/search")
-		})
-	}
+func BenchmarkStore(b *testing.B) {
+	storetest.Benchmarks(b, func(b *testing.B) (eventstore.Store, func() time.Duration) {
+		s := open(b, b.TempDir())
+		b.Cleanup(func() { _ = s.Close() })
+		return s, nil
+	})
 }

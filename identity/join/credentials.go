@@ -11,16 +11,21 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 
 	"noroshi/fault"
 )
 
-// Credentials are a node's identity, ready for use.
+// Credentials are a node's identity, ready for use. The certificate changes
+// while the node runs; the names stay.
 type Credentials struct {
 	Enrolment
-	cert tls.Certificate
+	dir  string // where they are kept
 	ca   *x509.Certificate
 	host string // of the bus
+	cert atomic.Pointer[tls.Certificate]
+	// renewal is why the last try to renew failed.
+	renewal atomic.Pointer[string]
 }
 
 // kept is the one file that is a node's identity: whole, or not there.
@@ -53,38 +58,39 @@ func Load(dir string) (*Credentials, error) {
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	c, err := decode(b)
+	c, err := decode(b, dir)
 	if err != nil {
 		return nil, fault.As(fault.Invalid, op, err, "the identity in %s is damaged; join again with a new token", path)
 	}
 	return c, nil
 }
 
-func decode(b []byte) (*Credentials, error) {
+func decode(b []byte, dir string) (*Credentials, error) {
 	var k kept
 	if err := json.Unmarshal(b, &k); err != nil {
 		return nil, err
 	}
-	return credentials(k)
+	return credentials(k, dir)
 }
 
 // credentials checks that the parts belong together.
-func credentials(k kept) (*Credentials, error) {
-	c := &Credentials{Enrolment: k.Enrolment}
-	var err error
-	if c.cert, err = tls.X509KeyPair([]byte(k.Cert), []byte(k.Key)); err != nil {
+func credentials(k kept, dir string) (*Credentials, error) {
+	c := &Credentials{Enrolment: k.Enrolment, dir: dir}
+	cert, err := tls.X509KeyPair([]byte(k.Cert), []byte(k.Key))
+	if err != nil {
 		return nil, err
 	}
+	c.cert.Store(&cert)
 	if c.ca, err = ParseCert([]byte(k.CA)); err != nil {
 		return nil, err
 	}
-	if err := c.cert.Leaf.CheckSignatureFrom(c.ca); err != nil {
+	if err := cert.Leaf.CheckSignatureFrom(c.ca); err != nil {
 		return nil, err
 	}
 	if len(k.FeedKey) != ed25519.PublicKeySize {
 		return nil, errors.New("the feed's key has another length")
 	}
-	if k.Node == "" || k.Org == "" || c.cert.Leaf.Subject.CommonName != string(k.Node) {
+	if k.Node == "" || k.Org == "" || cert.Leaf.Subject.CommonName != string(k.Node) {
 		return nil, errors.New("the certificate is another node's")
 	}
 	c.host, _, err = net.SplitHostPort(k.Bus)
@@ -108,9 +114,16 @@ func keep(dir string, k kept) error {
 // FeedKey verifies the frames of feeds.
 func (c *Credentials) FeedKey() ed25519.PublicKey { return ed25519.PublicKey(c.Enrolment.FeedKey) }
 
-// TLS is the node's side of the connection to the bus.
-func (c *Credentials) TLS() *tls.Config {
+// Leaf is the present certificate.
+func (c *Credentials) Leaf() *x509.Certificate { return c.cert.Load().Leaf }
+
+// TLS is the node's side of the connection to the bus. Every handshake shows the
+// certificate that is the present one then.
+func (c *Credentials) TLS() *tls.Config { return c.tls(c.host) }
+
+func (c *Credentials) tls(host string) *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(c.ca)
-	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: c.host, Certificates: []tls.Certificate{c.cert}}
+	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: host,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.cert.Load(), nil }}
 }

@@ -61,11 +61,11 @@ func TestPartsThatDoNotBelongTogetherAreRefused(t *testing.T) {
 	} {
 		k := good
 		change(&k)
-		if _, err := credentials(k); err == nil {
+		if _, err := credentials(k, ""); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
 	}
-	if _, err := credentials(good); err != nil {
+	if _, err := credentials(good, ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -78,7 +78,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"cert":"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"}`))
 	f.Add([]byte(`{}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := decode(b)
+		c, err := decode(b, "")
 		if err == nil && (c.Node == "" || c.Org == "" || c.TLS().ServerName == "" && c.Bus[0] != ':' || len(c.FeedKey()) != ed25519.PublicKeySize) {
 			t.Errorf("an incomplete identity is loaded: %+v", c.Enrolment)
 		}

@@ -1,6 +1,6 @@
 // Package join is a node's side of its identity: it redeems a one-time token
-// for a certificate, keeps key and certificate in a folder, and loads them
-// again. It links no ledger, so that an edge opens no database. The hub's side
+// for a certificate, keeps key and certificate in a folder, loads them again,
+// and renews the certificate before it ends. It links no ledger, so that an edge opens no database. The hub's side
 // is package identity, which shares the token, the messages and the file
 // formats here.
 package join
@@ -32,6 +32,7 @@ type Request struct {
 	Secret string `json:"secret"`
 	Name   string `json:"name"` // the machine's name, for people
 	CSR    string `json:"csr"`  // PEM
+	Peer   string `json:"-"`    // from where it came, as the hub saw it
 }
 
 // MaxRequest bounds a request, MaxEnrolment an answer, in bytes.
@@ -49,6 +50,7 @@ type Enrolment struct {
 	Cert     string    `json:"cert"`     // PEM
 	CA       string    `json:"ca"`       // PEM
 	Bus      string    `json:"bus"`      // host:port
+	Enrol    string    `json:"enrol"`    // host:port, where the certificate is renewed
 	FeedKey  []byte    `json:"feed_key"` // Ed25519, verifies the frames of feeds
 	Feeds    []string  `json:"feeds"`
 	NotAfter time.Time `json:"not_after"`
@@ -64,24 +66,17 @@ func Join(ctx context.Context, token, name, dir string) (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fault.Wrap(op, err)
-	}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name}}, key)
-	if err != nil {
-		return nil, fault.Wrap(op, err)
-	}
-	e, err := redeem(ctx, t, Request{Secret: t.Secret, Name: name, CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr}))})
+	key, csr, err := newKey(name)
 	if err != nil {
 		return nil, err
 	}
-	k, err := KeyPEM(key)
-	if err != nil {
-		return nil, fault.Wrap(op, err)
+	e := new(Enrolment)
+	client := &http.Client{Timeout: timeout, Transport: &http.Transport{TLSClientConfig: pinned(t), DisableKeepAlives: true}, CheckRedirect: stay}
+	if err := post(ctx, client, t.enrolURL(), Request{Secret: t.Secret, Name: name, CSR: csr}, e); err != nil {
+		return nil, err
 	}
-	mine := kept{Enrolment: *e, Key: string(k)}
-	c, err := credentials(mine)
+	mine := kept{Enrolment: *e, Key: key}
+	c, err := credentials(mine, dir)
 	if err != nil {
 		return nil, fault.As(fault.Invalid, op, err, "the hub's answer cannot be used")
 	}
@@ -91,41 +86,51 @@ func Join(ctx context.Context, token, name, dir string) (*Credentials, error) {
 	return c, keep(dir, mine)
 }
 
-// redeem posts the request to the hub.
-func redeem(ctx context.Context, t Token, r Request) (*Enrolment, error) {
-	const op = "join.redeem"
-	body, err := json.Marshal(r)
+// newKey makes a node's key and the request to certify it, both in PEM.
+func newKey(name string) (key, csr string, err error) {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fault.Wrap(op, err)
+		return "", "", fault.Wrap("join.key", err)
 	}
-	client := &http.Client{
-		Timeout:   timeout,
-		Transport: &http.Transport{TLSClientConfig: pinned(t), DisableKeepAlives: true},
-		// The secret goes to the token's hub and nowhere else.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.enrolURL(), bytes.NewReader(body))
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name}}, k)
 	if err != nil {
-		return nil, fault.As(fault.Invalid, op, err, "the token's hub address cannot be used")
+		return "", "", fault.Wrap("join.key", err)
+	}
+	p, err := KeyPEM(k)
+	return string(p), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), fault.Wrap("join.key", err)
+}
+
+// stay follows no redirection: what a node shows goes to its hub and nowhere else.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// post asks the hub.
+func post(ctx context.Context, client *http.Client, url string, in any, out *Enrolment) error {
+	const op = "join.post"
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return fault.As(fault.Invalid, op, err, "the hub's address cannot be used")
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fault.As(fault.Unavailable, op, err, "the hub at %s cannot be reached, or is another one than the token's", t.Hub)
+		return fault.As(fault.Unavailable, op, err, "the hub at %s cannot be reached, is another one than the one that this node belongs to, or refuses its certificate", req.URL.Host)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, MaxEnrolment))
 	if err != nil {
-		return nil, fault.As(fault.Unavailable, op, err, "the hub's answer broke off")
+		return fault.As(fault.Unavailable, op, err, "the hub's answer broke off")
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, refused(resp.StatusCode, b)
+		return refused(resp.StatusCode, b)
 	}
-	e := new(Enrolment)
-	if err := json.Unmarshal(b, e); err != nil {
-		return nil, fault.As(fault.Invalid, op, err, "the hub's answer cannot be read")
+	if err := json.Unmarshal(b, out); err != nil {
+		return fault.As(fault.Invalid, op, err, "the hub's answer cannot be read")
 	}
-	return e, nil
+	return nil
 }
 
 // refused turns the hub's problem (RFC 9457) back into an error.
@@ -138,10 +143,10 @@ func refused(code int, body []byte) error {
 	switch {
 	case code >= 500, code == http.StatusTooManyRequests:
 		kind = fault.Unavailable
-	case code != http.StatusForbidden:
+	case code != http.StatusForbidden && code != http.StatusUnauthorized:
 		kind = fault.Invalid
 	}
-	return fault.New(kind, "join.redeem", "the hub refused the token: %s (%d)", p.Detail, code)
+	return fault.New(kind, "join.post", "the hub refused: %s (%d)", p.Detail, code)
 }
 
 // pinned believes the hub whose authority has the token's fingerprint: the

@@ -79,12 +79,19 @@ func below(name, suffix string) bool {
 	return name == suffix || strings.HasSuffix(name, "."+suffix)
 }
 
+// member says that a member's own is touched, and not whose: the one who asks may
+// not know who the members are, nor what they have.
+func (c *check) member() {
+	c.say("own_asset", indicator.Hold, "it touches what a member of this platform registered as its own", "参加組織が自組織の資産として登録したものに影響します")
+}
+
 // ownNames: blocking one, what is above it or below it touches a member.
 func (c *check) ownNames(name string, tree *org.Tree) {
 	for _, o := range tree.All() {
 		for _, d := range o.Assets.Domains {
 			if below(name, d) || below(d, name) {
-				c.say("own_asset", indicator.Hold, "it touches "+d+", which belongs to "+o.Name, o.NameJA+"の"+d+"に影響します")
+				c.member()
+				return
 			}
 		}
 	}
@@ -145,7 +152,8 @@ func (c *check) ownRanges(p netip.Prefix, tree *org.Tree) {
 	for _, o := range tree.All() {
 		for _, q := range o.Assets.Prefixes {
 			if q.Overlaps(p) {
-				c.say("own_asset", indicator.Hold, "it touches "+q.String()+", which belongs to "+o.Name, o.NameJA+"の"+q.String()+"に影響します")
+				c.member()
+				return
 			}
 		}
 	}

@@ -64,6 +64,29 @@ func (s *Store) Put(ctx context.Context, list []Quarantined) error {
 	return fault.Wrap("quarantine.put", err)
 }
 
+// Forget deletes an organisation's entries from before a moment; the zero time
+// means all, and their number too.
+func (s *Store) Forget(ctx context.Context, org ident.ID, before time.Time) (n int64, err error) {
+	err = s.db.Write(ctx, "hub:care", func(tx *ledger.Tx) error {
+		query, args := `DELETE FROM quarantine WHERE org = ?`, []any{string(org)}
+		if before.IsZero() {
+			if _, err := tx.Exec(ctx, `DELETE FROM quarantine_count WHERE org = ?`, string(org)); err != nil {
+				return err
+			}
+		} else {
+			query += ` AND at < ?`
+			args = append(args, ledger.Micros(before))
+		}
+		r, err := tx.Exec(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		n, err = r.RowsAffected()
+		return err
+	})
+	return n, fault.Wrap("quarantine.forget", err)
+}
+
 // printable makes hostile bytes safe to keep and to show.
 func printable(s string) string {
 	out := make([]rune, 0, len(s))

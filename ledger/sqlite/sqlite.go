@@ -28,7 +28,12 @@ func Open(path string) (read, write *sql.DB, err error) {
 	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
 		return nil, nil, err
 	}
-	if write, err = open(path, 1, "_txlock=immediate", "_pragma=synchronous(FULL)", "_pragma=journal_mode(WAL)"); err != nil {
+	// The writer holds the pages that it changes, and what a statement would need
+	// to be taken back, in memory: in a small cache each page that many rows touch
+	// is written, read and written again within one transaction. The log takes
+	// several transactions before it is written back, for the same reason.
+	if write, err = open(path, 1, "_txlock=immediate", "_pragma=synchronous(FULL)", "_pragma=journal_mode(WAL)",
+		"_pragma=temp_store(MEMORY)", "_pragma=cache_size(-32768)", "_pragma=wal_autocheckpoint(8000)"); err != nil {
 		return nil, nil, err
 	}
 	// The file must be there, in WAL mode, before a reader opens it.

@@ -6,8 +6,8 @@
 package intake
 
 import (
+	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"noroshi/bus"
@@ -45,12 +45,19 @@ func Check(from bus.Node, frame []byte, now time.Time) ([]*event.Event, []Refuse
 		refused = append(refused, Refused{Place: "line " + strconv.Itoa(b.Line), Reason: fault.PublicOf(b.Err), Sample: clip(b.Raw)})
 	}
 	good := events[:0]
+	var last uint64
 	for _, e := range events {
-		if err := believe(from, e, now); err != nil {
+		err := believe(from, e, now)
+		if err == nil && e.Metadata.Sequence <= last {
+			err = fault.New(fault.Denied, "intake.check", "the sequence %d does not follow %d: the event is there twice, or out of order", e.Metadata.Sequence, last)
+		}
+		if err != nil {
 			sample, _ := event.AppendJSON(nil, e)
 			refused = append(refused, Refused{Place: "event " + e.Metadata.UID, Reason: fault.PublicOf(err), Sample: clip(sample)})
 			continue
 		}
+		last = e.Metadata.Sequence
+		e.FindObservables() // Both the matcher and the store will ask.
 		good = append(good, e)
 	}
 	return good, refused
@@ -64,8 +71,11 @@ func believe(from bus.Node, e *event.Event, now time.Time) error {
 		return fault.New(fault.Denied, op, "the event claims the organisation %s, but the node belongs to %s", m.Tenant, from.Org)
 	case m.Reporter.UID != from.ID:
 		return fault.New(fault.Denied, op, "the event claims the node %s, but %s sent it", m.Reporter.UID, from.ID)
-	case !strings.HasPrefix(m.UID, string(from.ID)+"."):
-		return fault.New(fault.Denied, op, "the event's uid does not begin with its node")
+	case m.UID != string(from.ID)+"."+strconv.FormatUint(m.Sequence, 36):
+		return fault.New(fault.Denied, op, "the event's uid is not made of its node and its sequence, so it could be shown twice")
+	}
+	if m.Sequence > math.MaxInt64 {
+		return fault.New(fault.Invalid, op, "the sequence %d is larger than any record of it could be", m.Sequence)
 	}
 	t := time.UnixMilli(e.Time)
 	if d := t.Sub(now); d > MaxAhead {

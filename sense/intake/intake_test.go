@@ -1,6 +1,7 @@
 package intake_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,12 @@ func lookup(change func(*event.Event)) []byte {
 	return b
 }
 
+func numbered(seq uint64) []byte {
+	return lookup(func(e *event.Event) {
+		e.Metadata.Sequence, e.Metadata.UID = seq, "nod_a."+strconv.FormatUint(seq, 36)
+	})
+}
+
 func TestLiesGoToQuarantineAndTheRestGoesOn(t *testing.T) {
 	frame, err := bus.EncodeBatch([][]byte{
 		lookup(nil),
@@ -34,12 +41,17 @@ func TestLiesGoToQuarantineAndTheRestGoesOn(t *testing.T) {
 		lookup(func(e *event.Event) { e.Time = time.Now().Add(time.Hour).UnixMilli() }),
 		lookup(func(e *event.Event) { e.Time = time.Now().AddDate(0, -2, 0).UnixMilli() }),
 		lookup(func(e *event.Event) { e.TypeUID = 7 }),
+		lookup(func(e *event.Event) { e.Metadata.Sequence = 2 }),
+		lookup(nil),
+		lookup(func(e *event.Event) { e.Query.Hostname = strings.Repeat("a.", 15_000) }),
+		numbered(2),
+		numbered(1 << 63),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	good, bad := intake.Check(from, frame, time.Now())
-	if len(good) != 1 || len(bad) != 8 {
+	if len(good) != 2 || len(bad) != 12 {
 		t.Fatalf("%d were believed and %d refused: %+v", len(good), len(bad), bad)
 	}
 	all := ""
@@ -49,7 +61,8 @@ func TestLiesGoToQuarantineAndTheRestGoesOn(t *testing.T) {
 		}
 		all += b.Place + ": " + b.Reason + "\n"
 	}
-	for _, says := range []string{"line 2", "surprise", "line 3", "org_b", "nod_b", "ahead", "days old", "type_uid"} {
+	for _, says := range []string{"line 2", "surprise", "line 3", "org_b", "nod_b", "ahead", "days old", "type_uid",
+		"not made of its node and its sequence", "there twice", "query.hostname", "9223372036854775808"} {
 		if !strings.Contains(all, says) {
 			t.Errorf("no refusal says %q:\n%s", says, all)
 		}

@@ -59,27 +59,28 @@ type arrived struct {
 type feed struct {
 	name   string
 	state  state
+	stale  bool        // the live set does not show the state; only a sync mends it
+	fresh  []set.Frame // enforced, and not yet kept on disk
+	ack    *set.Ack    // to be said once they are
+	due    bool        // the time for that is set
+	spread time.Duration
 	frames chan arrived
 	lost   chan struct{} // frames came faster than they were applied
 }
 
-// New opens the follower with what was kept. Nothing kept, or something damaged,
-// begins with the empty set and is not ready until the hub answered once.
+// New opens the follower with what was kept. With nothing kept, or nothing that
+// can be used, it is not ready until the hub answered once.
 func New(cfg Config, d Deps) (*Follower, error) {
 	f := &Follower{cfg: cfg, d: d, set: newSet(cfg.Feeds), feeds: map[string]*feed{}}
 	for _, name := range cfg.Feeds {
 		x := &feed{name: name, frames: make(chan arrived, 256), lost: make(chan struct{}, 1)}
-		st, err := load(cfg.Dir, name)
-		switch {
-		case err == nil:
-			x.state = st
-			f.set.replace(name, st.Members)
+		var err error
+		if x.state, err = load(cfg.Dir, name); err != nil && fault.KindOf(err) != fault.NotFound {
+			d.Log.Warn("the kept set is damaged and was put aside; the hub is asked", "feed", name, "usable", x.state.whole > 0, "err", err)
+		}
+		if x.state.whole > 0 {
+			f.set.replace(name, x.state.Members)
 			f.set.ready(name)
-		case fault.KindOf(err) == fault.NotFound:
-			x.state = newState()
-		default:
-			d.Log.Warn("the kept set is damaged and was put aside; the hub is asked for the whole", "feed", name, "err", err)
-			x.state = newState()
 		}
 		f.feeds[name] = x
 	}
@@ -98,7 +99,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		w := make(chan struct{}, 1)
 		w <- struct{}{} // The first sync is due.
 		wake[name] = w
-		cancel, err := f.d.Line.Subscribe(name, x.take(f.d.Now))
+		cancel, err := f.d.Line.Subscribe(name, x.hear(f.d.Now))
 		if err != nil {
 			return fault.Wrap("edge.subscribe", err)
 		}
@@ -124,7 +125,8 @@ func nudge(c chan struct{}) {
 	}
 }
 
-func (x *feed) take(now func() time.Time) func([]byte) {
+// hear queues the frames that arrive.
+func (x *feed) hear(now func() time.Time) func([]byte) {
 	return func(b []byte) {
 		select {
 		case x.frames <- arrived{b, now()}:
@@ -137,21 +139,31 @@ func (x *feed) take(now func() time.Time) func([]byte) {
 // follow owns one feed: it applies frames, and asks the hub when it must, again
 // and again until it answers.
 func (f *Follower) follow(ctx context.Context, x *feed, wake chan struct{}) {
-	retry := time.NewTimer(0)
+	retry, due := time.NewTimer(0), time.NewTimer(0)
 	<-retry.C
+	<-due.C
 	failures := 0
 	for {
 		select {
 		case <-ctx.Done():
+			f.confirm(context.WithoutCancel(ctx), x)
 			return
 		case a := <-x.frames:
-			if f.apply(ctx, x, a) {
+			if f.take(x, a) {
+				if x.ack != nil && !x.due {
+					x.due = true
+					due.Reset(rand.N(x.spread + 1))
+				}
 				continue
 			}
+		case <-due.C:
+			f.confirm(ctx, x)
+			continue
 		case <-wake:
 		case <-x.lost:
 		case <-retry.C:
 		}
+		f.confirm(ctx, x)
 		if err := f.sync(ctx, x); err != nil {
 			failures = min(failures+1, 6)
 			// Jitter keeps a thousand edges from asking at one moment.
@@ -164,45 +176,68 @@ func (f *Follower) follow(ctx context.Context, x *feed, wake chan struct{}) {
 	}
 }
 
-// apply applies a pushed frame; false asks for a sync.
-func (f *Follower) apply(ctx context.Context, x *feed, a arrived) bool {
-	fr, err := set.Open(a.raw, x.name, f.cfg.Key)
-	if err != nil {
-		f.d.Log.Warn("a frame was refused", "feed", x.name, "err", err)
-		return true // Whoever sent it, it says nothing about the feed.
+// maxSpread bounds the time within which what is enforced is kept and
+// acknowledged, whatever the hub says. In a storm that gathers many frames.
+const maxSpread = 500 * time.Millisecond
+
+// take applies a pushed frame to what is enforced; false asks for a sync.
+func (f *Follower) take(x *feed, a arrived) bool {
+	fr, said, ok := f.apply(x, a)
+	if !said {
+		return ok
 	}
-	switch {
-	case fr.Snapshot:
-		return true // Snapshots are answers, never pushed.
-	case fr.Seq == x.state.Seq && len(fr.Changes) == 0:
-		if fr.Digest != x.state.Digest() {
-			return false
-		}
-		f.ack(ctx, x, a.at, f.d.Now())
-		return true
-	case fr.Seq <= x.state.Seq:
-		return true // Known.
-	case fr.From != x.state.Seq:
-		return false // Something is missing in between.
+	x.spread = min(max(fr.Spread, 0), maxSpread)
+	x.ack = &set.Ack{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest(), Received: a.at.UTC(), Enforced: f.d.Now().UTC()}
+	if len(fr.Changes) > 0 {
+		x.fresh = append(x.fresh, fr)
 	}
-	if !x.state.apply(fr) {
-		return false
-	}
-	f.enforce(x, fr)
-	enforced := f.d.Now()
-	// What is acknowledged must be enforced after a restart too.
-	if err := x.state.keep(f.cfg.Dir, x.name, fr); err != nil {
-		f.d.Log.Error("the set cannot be kept on disk; it is not acknowledged", "feed", x.name, "err", err)
-		return true
-	}
-	f.ack(ctx, x, a.at, enforced)
 	return true
 }
 
-// enforce gives the changes of a frame to the live set.
-func (f *Follower) enforce(x *feed, fr set.Frame) {
+// confirm keeps on disk what was enforced since the last time, and says so to
+// the hub: what is acknowledged must be enforced after a restart too.
+func (f *Follower) confirm(ctx context.Context, x *feed) {
+	ack, frames := x.ack, x.fresh
+	x.ack, x.fresh, x.due = nil, nil, false
+	if ack == nil || x.stale { // What is stale is not kept: a sync mends it first.
+		return
+	}
+	if err := x.state.keep(f.cfg.Dir, x.name, frames); err != nil {
+		f.d.Log.Error("the set cannot be kept on disk; it is not acknowledged", "feed", x.name, "err", err)
+		return
+	}
+	f.ack(ctx, *ack)
+}
+
+// apply applies one pushed frame to what is enforced. Said tells that the edge
+// is now where the frame says; false for ok asks for a sync.
+func (f *Follower) apply(x *feed, a arrived) (fr set.Frame, said, ok bool) {
+	fr, err := set.Open(a.raw, x.name, f.cfg.Key)
+	if err != nil {
+		f.d.Log.Warn("a frame was refused", "feed", x.name, "err", err)
+		return fr, false, true // Whoever sent it, it says nothing about the feed.
+	}
+	switch {
+	case fr.Snapshot:
+		return fr, false, true // Snapshots are answers, never pushed.
+	case x.stale:
+		return fr, false, false
+	case fr.Seq == x.state.Seq && len(fr.Changes) == 0:
+		same := fr.Digest == x.state.Digest()
+		return fr, same, same
+	case fr.Seq < x.state.Seq && len(fr.Changes) == 0:
+		return fr, false, false // The hub is behind: it was restored from a backup, and is asked what holds now.
+	case fr.Seq <= x.state.Seq:
+		return fr, false, true // Known.
+	case fr.From != x.state.Seq:
+		return fr, false, false // Something is missing in between.
+	case !x.state.apply(fr):
+		x.stale = true
+		return fr, false, false
+	}
 	f.set.apply(x.name, fr.Changes)
 	f.set.ready(x.name)
+	return fr, true, true
 }
 
 // sync asks the hub until the feed is at its head with the same digest.
@@ -210,6 +245,7 @@ func (f *Follower) sync(ctx context.Context, x *feed) error {
 	at := f.d.Now()
 	req := set.Request{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest()}
 	building := newState()
+	var frames []set.Frame // that led here
 	for {
 		reply, err := f.ask(ctx, req)
 		if err != nil {
@@ -221,15 +257,23 @@ func (f *Follower) sync(ctx context.Context, x *feed) error {
 				return err
 			}
 			if fr.Snapshot {
+				x.stale = true
 				if req, err = f.part(x, &building, fr, req.After); err != nil {
 					return err
 				}
 				continue
 			}
 			if !x.state.apply(fr) {
+				x.stale = true
 				// What was kept is wrong in a way that changes cannot mend.
 				x.state = newState()
 				return fault.New(fault.Conflict, "edge.sync", "the digest differs after %d; the whole set is asked for", fr.Seq)
+			}
+			if len(fr.Changes) > 0 {
+				frames = append(frames, fr)
+			}
+			if !x.stale {
+				f.set.apply(x.name, fr.Changes)
 			}
 			req = set.Request{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest()}
 		}
@@ -240,13 +284,16 @@ func (f *Follower) sync(ctx context.Context, x *feed) error {
 			return fault.New(fault.Conflict, "edge.sync", "the hub's answer leads nowhere")
 		}
 	}
-	f.set.replace(x.name, x.state.Members)
+	if x.stale {
+		f.set.replace(x.name, x.state.Members)
+		x.stale = false
+	}
 	f.set.ready(x.name)
-	enforced := f.d.Now()
-	if err := x.state.keepWhole(f.cfg.Dir, x.name); err != nil {
+	ack := set.Ack{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest(), Received: at.UTC(), Enforced: f.d.Now().UTC()}
+	if err := x.state.keep(f.cfg.Dir, x.name, frames); err != nil {
 		return err
 	}
-	f.ack(ctx, x, at, enforced)
+	f.ack(ctx, ack)
 	return nil
 }
 
@@ -293,12 +340,12 @@ func (f *Follower) ask(ctx context.Context, req set.Request) (set.Reply, error) 
 
 // ack says to the hub what is enforced. A lost one is said again at the next
 // heartbeat.
-func (f *Follower) ack(ctx context.Context, x *feed, received, enforced time.Time) {
-	b, err := json.Marshal(set.Ack{Feed: x.name, Seq: x.state.Seq, Digest: x.state.Digest(), Received: received.UTC(), Enforced: enforced.UTC()})
+func (f *Follower) ack(ctx context.Context, a set.Ack) {
+	b, err := json.Marshal(a)
 	if err == nil {
 		err = f.d.Line.Ack(ctx, b)
 	}
 	if err != nil {
-		f.d.Log.Debug("acknowledgement not sent", "feed", x.name, "err", err)
+		f.d.Log.Debug("acknowledgement not sent", "feed", a.Feed, "err", err)
 	}
 }

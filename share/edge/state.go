@@ -1,13 +1,11 @@
 package edge
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,7 +26,11 @@ type state struct {
 	// verifyFrom is the sequence from which the digest must agree: right after
 	// a snapshot the changes up to it are applied first. Zero: always.
 	verifyFrom uint64
-	journal    int // frames kept behind the snapshot on disk
+
+	stored  bool   // the file is there, and holds the state at
+	disk    uint64 // this sequence:
+	whole   int    // bytes of the set, and behind it
+	journal int    // bytes of frames
 }
 
 func newState() state {
@@ -88,8 +90,8 @@ type kept struct {
 }
 
 const (
-	compactAfter = 500       // frames
-	maxKeptLine  = 512 << 20 // bytes; a million members fit
+	minJournal  = 1 << 20   // bytes; a longer one than this and the set is folded into it
+	maxKeptLine = 512 << 20 // bytes; a million members fit
 )
 
 func path(dir, feed string) string {
@@ -104,24 +106,35 @@ func line(v any) ([]byte, error) {
 	return fmt.Appendf(nil, "%08x %s\n", crc32.ChecksumIEEE(b), b), nil
 }
 
-// keep appends a frame behind the whole set.
-func (s *state) keep(dir, feed string, f set.Frame) error {
-	if s.journal++; s.journal > compactAfter {
+// keep makes the file hold the state, to which these frames led: it appends
+// them, or writes the whole set where they do not go on from what is there.
+func (s *state) keep(dir, feed string, frames []set.Frame) error {
+	if s.stored && s.disk == s.Seq {
+		return nil
+	}
+	if !s.stored || len(frames) == 0 || frames[0].From != s.disk || s.journal > max(minJournal, s.whole) {
 		return s.keepWhole(dir, feed)
 	}
-	b, err := line(f)
-	if err != nil {
-		return err
+	var b []byte
+	for _, f := range frames {
+		l, err := line(f)
+		if err != nil {
+			return err
+		}
+		b = append(b, l...)
 	}
-	if _, err := os.Stat(path(dir, feed)); errors.Is(err, fs.ErrNotExist) {
-		return s.keepWhole(dir, feed)
-	}
+	// Whatever fails leaves a file of which nobody knows how it ends.
+	s.stored = false
 	file, err := os.OpenFile(path(dir, feed), os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return err
+		return s.keepWhole(dir, feed)
 	}
 	_, err = file.Write(b)
-	return errors.Join(err, file.Sync(), file.Close())
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	s.stored, s.disk, s.journal = true, s.Seq, s.journal+len(b)
+	return nil
 }
 
 // keepWhole replaces the file by the whole set, at once or not at all.
@@ -147,58 +160,80 @@ func (s *state) keepWhole(dir, feed string) error {
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return fault.Wrap(op, err)
 	}
-	s.journal = 0
-	return fault.Wrap(op, os.Rename(tmp, path(dir, feed)))
+	if err := os.Rename(tmp, path(dir, feed)); err != nil {
+		return fault.Wrap(op, err)
+	}
+	s.stored, s.disk, s.whole, s.journal = true, s.Seq, len(b), 0
+	return nil
 }
 
-// load reads what was kept. A damaged file is put aside and reported.
+// load reads what was kept. Of a file that is damaged behind its beginning the
+// sound part is used: it was the truth once, and an old block is better than
+// none until the hub answers. A copy is put aside and the error says so; an empty
+// state with an error means that nothing could be used.
 func load(dir, feed string) (state, error) {
 	const op = "edge.load"
-	b, err := os.ReadFile(path(dir, feed))
+	name := path(dir, feed)
+	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return state{}, fault.New(fault.NotFound, op, "nothing was kept")
+		return newState(), fault.New(fault.NotFound, op, "nothing was kept")
 	}
 	if err != nil {
-		return state{}, fault.Wrap(op, err)
+		return newState(), fault.Wrap(op, err)
 	}
-	s, err := read(b)
-	if err != nil {
-		aside := path(dir, feed) + ".damaged"
-		return state{}, fault.As(fault.Invalid, op, errors.Join(err, os.Rename(path(dir, feed), aside)), "the kept set was damaged; it is now %s", aside)
+	s, sound, err := read(b)
+	if err == nil && sound == len(b) {
+		s.stored, s.disk = true, s.Seq
+		return s, nil
 	}
-	return s, nil
+	if err == nil {
+		// A torn last line was never acknowledged to anybody. It must go, or the
+		// next one would be written into it.
+		err = s.keepWhole(dir, feed)
+		return s, err
+	}
+	aside := name + ".damaged"
+	err = errors.Join(err, os.Rename(name, aside))
+	if sound > 0 {
+		err = errors.Join(err, s.keepWhole(dir, feed))
+	}
+	return s, fault.As(fault.Invalid, op, err, "the kept set was damaged; it is now %s", aside)
 }
 
-// read decodes the file's bytes.
-func read(b []byte) (state, error) {
-	r := bufio.NewReaderSize(bytes.NewReader(b), 64<<10)
-	s := newState()
+// read decodes the file's bytes: the state after the last sound line, and where
+// that ends. The error is for damage, which a torn last line is not.
+func read(b []byte) (s state, sound int, err error) {
+	s = newState()
 	for n := 0; ; n++ {
-		raw, err := r.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			if n == 0 {
-				return s, errors.New("there is no whole line")
-			}
-			return s, nil // A torn last line was never acknowledged to anybody.
-		}
-		if err != nil {
-			return s, err
+		raw, _, whole := bytes.Cut(b[sound:], []byte{'\n'})
+		if !whole && n > 0 {
+			return s, sound, nil
 		}
 		body, err := check(raw)
-		if err != nil {
-			return s, fmt.Errorf("line %d: %w", n+1, err)
-		}
-		if n == 0 {
+		switch {
+		case err == nil && !whole:
+			err = errors.New("it was not written to its end")
+		case err == nil && n == 0:
 			err = s.restore(body)
-		} else {
+		case err == nil:
 			err = s.replay(body)
 		}
-		if err != nil {
-			return s, fmt.Errorf("line %d: %w", n+1, err)
+		if err != nil && (n == 0 || errors.Is(err, errDisagrees)) {
+			return newState(), 0, fmt.Errorf("line %d: %w", n+1, err)
 		}
-		s.journal = n
+		if err != nil {
+			return s, sound, fmt.Errorf("line %d: %w", n+1, err)
+		}
+		if sound += len(raw) + 1; n == 0 {
+			s.whole = sound
+		}
+		s.journal = sound - s.whole
 	}
 }
+
+// errDisagrees is for a file that is sound by its checksums and still does not
+// hold the set that it claims: nothing of it is believed.
+var errDisagrees = errors.New("the digest differs")
 
 func check(raw []byte) ([]byte, error) {
 	var sum uint32
@@ -208,7 +243,7 @@ func check(raw []byte) ([]byte, error) {
 	if _, err := fmt.Sscanf(string(raw[:8]), "%08x", &sum); err != nil {
 		return nil, err
 	}
-	body := raw[9 : len(raw)-1]
+	body := raw[9:]
 	if crc32.ChecksumIEEE(body) != sum {
 		return nil, errors.New("the checksum differs")
 	}
@@ -225,7 +260,7 @@ func (s *state) restore(body []byte) error {
 	}
 	s.Seq = k.Seq
 	if s.Digest() != k.Digest {
-		return errors.New("the digest differs")
+		return errDisagrees
 	}
 	return nil
 }
@@ -240,8 +275,11 @@ func (s *state) replay(body []byte) error {
 			return errors.New("a put without its indicator")
 		}
 	}
+	if f.From != s.Seq {
+		return fmt.Errorf("it goes on from %d, not from %d", f.From, s.Seq)
+	}
 	if !s.apply(f) {
-		return errors.New("the digest differs")
+		return errDisagrees
 	}
 	return nil
 }

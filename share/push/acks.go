@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"time"
 
 	"noroshi/fault"
@@ -16,19 +15,20 @@ import (
 // arrival is an acknowledgement with the hub's time of its arrival (t6).
 type arrival struct {
 	set.Ack
-	node ident.ID
-	at   time.Time
+	node, org ident.ID
+	at        time.Time
 }
 
 const (
 	maxWaiting = 100_000 // acknowledgements; beyond, edges say it again at the heartbeat
 	maxSkew    = 24 * time.Hour
+	writeAcks  = 20 * time.Millisecond
 )
 
 // HandleAck takes what an edge says it enforces.
 func (p *Push) HandleAck(org, node ident.ID, data []byte) error {
 	const op = "push.ack"
-	a := arrival{node: node, at: p.d.Now()}
+	a := arrival{node: node, org: org, at: p.d.Now()}
 	if len(data) > 4<<10 {
 		return fault.New(fault.TooLarge, op, "the acknowledgement is %d bytes", len(data))
 	}
@@ -50,15 +50,16 @@ func (p *Push) HandleAck(org, node ident.ID, data []byte) error {
 	return nil
 }
 
-// loopAcks writes acknowledgements together: a thousand edges answer one
-// change within a few of these ticks.
-func (p *Push) loopAcks(ctx context.Context) {
+// Acknowledge writes acknowledgements until ctx ends, many together: a thousand
+// edges answer one change within a few of these ticks. Every hub runs it for the
+// edges that speak to it.
+func (p *Push) Acknowledge(ctx context.Context) error {
 	tick := time.NewTicker(writeAcks)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 		p.mu.Lock()
@@ -68,73 +69,110 @@ func (p *Push) loopAcks(ctx context.Context) {
 		if len(batch) == 0 {
 			continue
 		}
-		if err := p.writeAcks(ctx, batch); err != nil && ctx.Err() == nil {
+		news, err := p.writeAcks(ctx, batch)
+		if err != nil && ctx.Err() == nil {
 			p.d.Log.Error("acknowledgements cannot be written; edges say them again", "role", "hub", "err", err)
-			continue
 		}
-		nodes := map[ident.ID]bool{}
-		var list []ident.ID
-		for _, a := range batch {
-			if took, first := p.timing.ack(a); first {
-				p.OnHop(HopAcknowledge, took)
-			}
-			if !nodes[a.node] {
-				nodes[a.node] = true
-				list = append(list, a.node)
-			}
+		if len(news) > 0 {
+			p.OnAck(news)
 		}
-		p.OnAck(list)
 	}
 }
 
-func (p *Push) writeAcks(ctx context.Context, batch []arrival) error {
-	return p.d.DB.Write(ctx, "hub:push", func(tx *ledger.Tx) error {
-		digests := map[string]string{}
-		for _, a := range batch {
-			if err := p.writeAck(ctx, tx, a, digests); err != nil {
-				return err
-			}
+// writeAcks records what the ledger does not have, and returns whose it was. In
+// a quiet hour every edge says at each heartbeat what it said before, which
+// costs a look and no write.
+func (p *Push) writeAcks(ctx context.Context, batch []arrival) ([]ident.ID, error) {
+	var known map[string]string
+	var before map[ackKey]stand
+	err := p.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
+		if known, err = digests(ctx, q, batch); err == nil {
+			before, err = stands(ctx, q, batch)
 		}
-		return nil
+		return err
 	})
-}
-
-// writeAck records that a node enforces a feed up to a sequence, if its digest
-// is the feed's there; else that it has diverged.
-func (p *Push) writeAck(ctx context.Context, tx *ledger.Tx, a arrival, digests map[string]string) error {
-	key := a.Feed + " " + strconv.FormatUint(a.Seq, 10)
-	want, ok := digests[key]
-	if !ok {
-		err := tx.QueryRow(ctx, `SELECT digest FROM feed_entry WHERE feed = ? AND seq = ?`, a.Feed, int64(a.Seq)).Scan(&want)
-		if ledger.NoRows(err) {
-			want, err = "", nil
-			if a.Seq == 0 {
-				want = new(set.Digest).Sum()
-			}
-		}
+	if err != nil {
+		return nil, fault.Wrap("push.acks", err)
+	}
+	batch = slices.DeleteFunc(batch, func(a arrival) bool {
+		old, ok := before[ackKey{a.node, a.Feed}]
+		return ok && old == stand{a.Seq, a.diverged(known)}
+	})
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	err = p.d.DB.Write(ctx, "hub:push", func(tx *ledger.Tx) error {
+		// Another hub may have written since; what counts is what stands now.
+		before, err := stands(ctx, tx, batch)
 		if err != nil {
 			return err
 		}
-		digests[key] = want
+		return p.record(ctx, tx, batch, known, before)
+	})
+	if err != nil {
+		return nil, fault.Wrap("push.acks", err)
 	}
-	diverged := 0
-	if want != a.Digest {
-		diverged = 1
+	var nodes []ident.ID
+	for _, a := range batch {
+		nodes = append(nodes, a.node)
+		if a.diverged(known) {
+			continue
+		}
+		if took, first := p.timing.ack(a); first {
+			p.OnHop(HopAcknowledge, took)
+		}
 	}
-	var before int64
-	err := tx.QueryRow(ctx, `SELECT seq FROM edge_ack WHERE node = ? AND feed = ?`, string(a.node), a.Feed).Scan(&before)
-	if err != nil && !ledger.NoRows(err) {
+	slices.Sort(nodes)
+	return slices.Compact(nodes), nil
+}
+
+type ackKey struct {
+	node ident.ID
+	feed string
+}
+
+// stand is what the ledger has of an edge in a feed.
+type stand struct {
+	seq      uint64
+	diverged bool
+}
+
+// diverged tells that an edge's set is not what the feed was at its sequence.
+func (a *arrival) diverged(known map[string]string) bool {
+	return known[place(a.Feed, a.Seq)] != a.Digest
+}
+
+// record writes how each edge stands now and the span of every step.
+func (p *Push) record(ctx context.Context, tx *ledger.Tx, batch []arrival, known map[string]string, before map[ackKey]stand) error {
+	var acks, spans [][]any
+	clocks := clocks{}
+	last := map[ackKey]arrival{}
+	for _, a := range batch {
+		key := ackKey{a.node, a.Feed}
+		old, there := before[key]
+		diverged := a.diverged(known)
+		before[key], last[key] = stand{a.Seq, diverged}, a
+		// The first word of an edge says where it begins: it was late for nothing.
+		if diverged || !there || a.Seq <= old.seq {
+			continue
+		}
+		spans = append(spans, []any{a.Feed, string(a.node), int64(old.seq), int64(a.Seq), ledger.Micros(a.Received), ledger.Micros(a.Enforced), ledger.Micros(a.at)})
+		clocks.add(a, old.seq)
+	}
+	for key, a := range last {
+		diverged := 0
+		if before[key].diverged {
+			diverged = 1
+		}
+		acks = append(acks, []any{string(key.node), key.feed, int64(a.Seq), diverged, ledger.Micros(a.at)})
+	}
+	if err := many(ctx, tx, `INSERT INTO edge_ack (node, feed, seq, diverged, at) VALUES `,
+		` ON CONFLICT (node, feed) DO UPDATE SET seq = excluded.seq, diverged = excluded.diverged, at = excluded.at`, acks); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO edge_ack (node, feed, seq, diverged, at) VALUES (?,?,?,?,?)
-		ON CONFLICT (node, feed) DO UPDATE SET seq = excluded.seq, diverged = excluded.diverged, at = excluded.at`,
-		string(a.node), a.Feed, int64(a.Seq), diverged, ledger.Micros(a.at)); err != nil {
+	if err := many(ctx, tx, `INSERT INTO edge_ack_span (feed, node, after_seq, seq, received, enforced, acked) VALUES `,
+		` ON CONFLICT (feed, seq, node) DO NOTHING`, spans); err != nil {
 		return err
 	}
-	if diverged == 1 || int64(a.Seq) <= before {
-		return nil
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO edge_ack_span (feed, node, after_seq, seq, received, enforced, acked) VALUES (?,?,?,?,?,?,?)
-		ON CONFLICT (feed, seq, node) DO NOTHING`, a.Feed, string(a.node), before, int64(a.Seq), ledger.Micros(a.Received), ledger.Micros(a.Enforced), ledger.Micros(a.at))
-	return err
+	return clocks.write(ctx, tx, p.d.Now())
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"noroshi/fault"
+	"noroshi/ident"
 	"noroshi/ledger"
 )
 
@@ -18,34 +19,25 @@ type Behind struct {
 // Behind tells how far sharing is behind, over all edges.
 func (p *Push) Behind(ctx context.Context) (Behind, error) {
 	var b Behind
-	heads, err := p.heads(ctx)
-	if err != nil {
-		return b, err
-	}
 	p.mu.Lock()
 	b.WaitingToSave = len(p.acks)
 	p.mu.Unlock()
-	p.timing.mu.Lock()
-	for name, h := range heads {
-		if at, ok := p.timing.pushed[name]; ok && at.seq < h.seq {
-			b.Unpushed += int64(h.seq - at.seq)
-		}
-	}
-	p.timing.mu.Unlock()
-	here := map[string]bool{}
+	here := map[ident.ID]bool{}
 	for _, e := range p.d.Edges() {
-		for _, f := range FeedsFor(e.Org) {
-			here[string(e.Node)+" "+f] = e.Here
-		}
+		here[e.Node] = e.Here
 	}
-	least := map[string]int64{} // by feed: the lowest sequence confirmed by an edge that is there and behind
-	err = p.d.DB.Read(ctx, func(q ledger.Queryer) error {
+	err := p.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		if err := q.QueryRow(ctx, `SELECT COUNT(*) FROM feed_entry WHERE durable = 0`).Scan(&b.Unpushed); err != nil {
+			return err
+		}
+		least := map[string]int64{} // by feed: the lowest sequence confirmed by an edge that is there and behind
 		rows, err := q.Query(ctx, `SELECT a.node, a.feed, a.seq FROM edge_ack a JOIN feed f ON f.name = a.feed WHERE a.seq < f.seq`)
 		err = ledger.Each(rows, err, func(scan func(...any) error) error {
-			var node, feed string
+			var node ident.ID
+			var feed string
 			var seq int64
 			err := scan(&node, &feed, &seq)
-			if old, ok := least[feed]; here[node+" "+feed] && (!ok || seq < old) {
+			if old, ok := least[feed]; here[node] && (!ok || seq < old) {
 				least[feed] = seq
 			}
 			return err
@@ -53,9 +45,10 @@ func (p *Push) Behind(ctx context.Context) (Behind, error) {
 		if err != nil {
 			return err
 		}
+		b.Unconfirmed = time.Time{}
 		for feed, seq := range least {
 			var at int64
-			err := q.QueryRow(ctx, `SELECT durable FROM feed_entry WHERE feed = ? AND seq = ?`, feed, seq+1).Scan(&at)
+			err := q.QueryRow(ctx, `SELECT durable FROM feed_entry WHERE feed = ? AND seq > ? ORDER BY seq LIMIT 1`, feed, seq).Scan(&at)
 			if err != nil && !ledger.NoRows(err) {
 				return err
 			}

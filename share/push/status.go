@@ -35,172 +35,185 @@ type Delivery struct {
 	Acknowledged time.Time `json:"acknowledged"`
 }
 
-// Way is what is known of an indicator's way to the edges.
+// Way is what is known of an indicator's way to the edges of a scope. T4 to T6
+// are those of the slowest edge that was there: whoever came back more than an
+// hour later was away.
 type Way struct {
-	Durable      time.Time  // t3
-	Received     time.Time  // t4 of the slowest edge that answered
-	Enforced     time.Time  // t5
-	Acknowledged time.Time  // t6
-	Deliveries   []Delivery // of the edges that may see it
-	Confirmed    int
+	Durable      time.Time // t3
+	Received     time.Time // t4
+	Enforced     time.Time // t5
+	Acknowledged time.Time // t6
+	Edges        int       // that may see it
+	Confirmed    int       // that enforce its newest state
 }
 
 // entry is the first and the newest entry of an indicator in one feed.
 type entry struct {
+	indicator   ident.ID
 	feed        string
-	first, last int64
+	first, last uint64
 	durable     int64
 }
 
-// Way tells how far an indicator is, for the edges of the scope.
-func (p *Push) Way(ctx context.Context, s access.Scope, id ident.ID) (Way, error) {
-	var w Way
-	err := p.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		entries, err := entriesOf(ctx, q, id)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if t := ledger.Time(e.durable); t.After(w.Durable) {
-				w.Durable = t
-			}
-			if err := p.deliveries(ctx, q, s, e, &w); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	sort.Slice(w.Deliveries, func(i, j int) bool { return w.Deliveries[i].Name < w.Deliveries[j].Name })
-	return w, fault.Wrap("push.way", err)
+// Ways tells how far indicators are, for the edges of the scope.
+func (p *Push) Ways(ctx context.Context, s access.Scope, ids []ident.ID) (map[ident.ID]Way, error) {
+	var out map[ident.ID]Way
+	err := p.d.DB.Read(ctx, func(q ledger.Queryer) (err error) { out, _, _, err = p.ways(ctx, q, s, ids); return err })
+	return out, fault.Wrap("push.ways", err)
 }
 
-func entriesOf(ctx context.Context, q ledger.Queryer, id ident.ID) ([]entry, error) {
+func (p *Push) ways(ctx context.Context, q ledger.Queryer, s access.Scope, ids []ident.ID) (map[ident.ID]Way, []entry, *standing, error) {
+	out := map[ident.ID]Way{}
+	entries, err := entriesOf(ctx, q, ids)
+	if err != nil || len(entries) == 0 {
+		return out, nil, nil, err
+	}
+	var feeds []string
+	for _, e := range entries {
+		feeds = append(feeds, e.feed)
+	}
+	slices.Sort(feeds)
+	st, err := p.standing(ctx, q, s, slices.Compact(feeds))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, e := range entries {
+		w := out[e.indicator]
+		w.Durable = later(w.Durable, ledger.Time(e.durable))
+		slow, err := clockOf(ctx, q, s, e)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		w.Received, w.Enforced, w.Acknowledged = later(w.Received, ledger.Time(slow.received)), later(w.Enforced, ledger.Time(slow.enforced)), later(w.Acknowledged, ledger.Time(slow.acked))
+		for _, x := range st.edges {
+			if !reads(x.Org, e.feed) {
+				continue
+			}
+			w.Edges++
+			if st.of(x, e.feed, e.last) == Confirmed {
+				w.Confirmed++
+			}
+		}
+		out[e.indicator] = w
+	}
+	return out, entries, st, nil
+}
+
+func entriesOf(ctx context.Context, q ledger.Queryer, ids []ident.ID) ([]entry, error) {
+	in, args := ledger.In(ids)
 	var out []entry
-	rows, err := q.Query(ctx, `SELECT a.feed, a.first, a.last, e.durable FROM
-		(SELECT feed, MIN(seq) AS first, MAX(seq) AS last FROM feed_entry WHERE indicator = ? GROUP BY feed) a
-		JOIN feed_entry e ON e.feed = a.feed AND e.seq = a.first`, string(id))
+	rows, err := q.Query(ctx, `SELECT a.indicator, a.feed, a.first, a.last, e.durable FROM
+		(SELECT indicator, feed, MIN(seq) AS first, MAX(seq) AS last FROM feed_entry WHERE indicator IN `+in+` GROUP BY indicator, feed) a
+		JOIN feed_entry e ON e.feed = a.feed AND e.seq = a.first`, args...)
 	err = ledger.Each(rows, err, func(scan func(...any) error) error {
 		var e entry
-		err := scan(&e.feed, &e.first, &e.last, &e.durable)
+		var first, last int64
+		err := scan(&e.indicator, &e.feed, &first, &last, &e.durable)
+		e.first, e.last = uint64(first), uint64(last)
 		out = append(out, e)
 		return err
 	})
 	return out, err
 }
 
-// deliveries adds the edges of one feed.
-func (p *Push) deliveries(ctx context.Context, q ledger.Queryer, s access.Scope, e entry, w *Way) error {
-	type answer struct {
-		seq                       int64
-		diverged                  int
-		received, enforced, acked int64
-	}
-	got := map[ident.ID]answer{}
-	rows, err := q.Query(ctx, `SELECT a.node, a.seq, a.diverged, COALESCE(b.received, 0), COALESCE(b.enforced, 0), COALESCE(b.acked, 0)
-		FROM edge_ack a LEFT JOIN edge_ack_span b ON b.feed = a.feed AND b.node = a.node AND b.after_seq < ? AND b.seq >= ?
-		WHERE a.feed = ?`, e.first, e.first, e.feed)
+// clockOf reads the slowest edge of the scope for an entry's first push.
+func clockOf(ctx context.Context, q ledger.Queryer, s access.Scope, e entry) (x slowest, err error) {
+	rows, err := q.Query(ctx, `SELECT org, received, enforced, acked FROM feed_clock WHERE feed = ? AND seq = ?`, e.feed, int64(e.first))
 	err = ledger.Each(rows, err, func(scan func(...any) error) error {
-		var node string
-		var a answer
-		err := scan(&node, &a.seq, &a.diverged, &a.received, &a.enforced, &a.acked)
-		got[ident.ID(node)] = a
+		var o ident.ID
+		var y slowest
+		err := scan(&o, &y.received, &y.enforced, &y.acked)
+		if s.Allows(o) {
+			x = x.with(y)
+		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	for _, x := range p.d.Edges() {
-		if !s.Allows(x.Org) || !slices.Contains(FeedsFor(x.Org), e.feed) {
-			continue
-		}
-		a := got[x.Node]
-		d := Delivery{Node: x.Node, Org: x.Org, Name: x.Name, Feed: e.feed, Seq: uint64(a.seq), State: Waiting}
-		// An edge that joined later was never late for this one.
-		if x.Joined.Before(ledger.Time(e.durable)) {
-			d.Received, d.Enforced, d.Acknowledged = ledger.Time(a.received), ledger.Time(a.enforced), ledger.Time(a.acked)
-		}
-		switch {
-		case a.diverged == 1:
-			d.State = Diverged
-		case a.seq >= e.last:
-			d.State = Confirmed
-			w.Confirmed++
-		case !x.Here:
-			d.State = Away
-		}
-		w.Deliveries = append(w.Deliveries, d)
-		w.Received, w.Enforced, w.Acknowledged = later(w.Received, d.Received), later(w.Enforced, d.Enforced), later(w.Acknowledged, d.Acknowledged)
-	}
-	return nil
+	return x, err
 }
 
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
+// Deliveries tells how far an indicator is, and how every edge of the scope
+// stands to it.
+func (p *Push) Deliveries(ctx context.Context, s access.Scope, id ident.ID) (Way, []Delivery, error) {
+	var w Way
+	var out []Delivery
+	err := p.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		all, entries, st, err := p.ways(ctx, q, s, []ident.ID{id})
+		w, out = all[id], nil
+		for _, e := range entries {
+			if err != nil {
+				return err
+			}
+			var more []Delivery
+			more, err = st.deliveries(ctx, q, e)
+			out = append(out, more...)
+		}
+		return err
+	})
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return w, out, fault.Wrap("push.deliveries", err)
+}
+
+// deliveries lists the edges of one feed.
+func (st *standing) deliveries(ctx context.Context, q ledger.Queryer, e entry) ([]Delivery, error) {
+	var out []Delivery
+	due := map[ident.ID]bool{} // whose span over the entry is to be found
+	for _, x := range st.edges {
+		if !reads(x.Org, e.feed) {
+			continue
+		}
+		a := st.acks[ackKey{x.Node, e.feed}]
+		out = append(out, Delivery{Node: x.Node, Org: x.Org, Name: x.Name, Feed: e.feed, Seq: a.seq, State: st.of(x, e.feed, e.last)})
+		// An edge that joined later was never late for this one.
+		if a.seq >= e.first && x.Joined.Before(ledger.Time(e.durable)) {
+			due[x.Node] = true
+		}
 	}
-	return a
+	times, err := spans(ctx, q, e, due)
+	for i, d := range out {
+		if t, ok := times[d.Node]; ok {
+			out[i].Received, out[i].Enforced, out[i].Acknowledged = ledger.Time(t.received), ledger.Time(t.enforced), ledger.Time(t.acked)
+		}
+	}
+	return out, err
+}
+
+// longSpan is the length from which a span is found by an index of its own; the
+// migration names it too.
+const longSpan = "400"
+
+// spans finds, for the nodes that are due, the span that lies over an entry: of
+// an edge that followed it ends at the entry or shortly behind.
+func spans(ctx context.Context, q ledger.Queryer, e entry, due map[ident.ID]bool) (map[ident.ID]slowest, error) {
+	out := map[ident.ID]slowest{}
+	find := func(where string, args ...any) error {
+		rows, err := q.Query(ctx, `SELECT node, received, enforced, acked FROM edge_ack_span WHERE feed = ? AND seq >= ? AND after_seq < ? AND `+where,
+			append([]any{e.feed, int64(e.first), int64(e.first)}, args...)...)
+		return ledger.Each(rows, err, func(scan func(...any) error) error {
+			var node ident.ID
+			var x slowest
+			err := scan(&node, &x.received, &x.enforced, &x.acked)
+			if due[node] {
+				out[node] = x
+			}
+			return err
+		})
+	}
+	if err := find("seq - after_seq > " + longSpan); err != nil {
+		return nil, err
+	}
+	for _, width := range []int64{1, 20, 400} {
+		if len(out) == len(due) {
+			break
+		}
+		if err := find("seq - after_seq <= "+longSpan+" AND seq < ?", int64(e.first)+width); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // Clock completes an indicator's clock with what the push knows.
 func (w Way) Clock(c indicator.Clock) indicator.Clock {
 	c.T3Durable, c.T4Received, c.T5Enforced, c.T6Acknowledged = w.Durable, w.Received, w.Enforced, w.Acknowledged
 	return c
-}
-
-// EdgeState is how one edge stands to all its feeds.
-type EdgeState struct {
-	Edge
-	State string    // Confirmed, Waiting, Diverged or Away
-	Since time.Time // of its last acknowledgement
-}
-
-// EdgeStates tells who is protected and who is not, for the edges of the scope.
-func (p *Push) EdgeStates(ctx context.Context, s access.Scope) ([]EdgeState, error) {
-	type ack struct {
-		seq      uint64
-		diverged bool
-		at       time.Time
-	}
-	acks := map[string]ack{}
-	heads, err := p.heads(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = p.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, `SELECT node, feed, seq, diverged, at FROM edge_ack`)
-		return ledger.Each(rows, err, func(scan func(...any) error) error {
-			var node, feed string
-			var seq, at int64
-			var diverged int
-			err := scan(&node, &feed, &seq, &diverged, &at)
-			acks[node+" "+feed] = ack{uint64(seq), diverged == 1, ledger.Time(at)}
-			return err
-		})
-	})
-	if err != nil {
-		return nil, fault.Wrap("push.edges", err)
-	}
-	var out []EdgeState
-	for _, e := range p.d.Edges() {
-		if !s.Allows(e.Org) {
-			continue
-		}
-		x := EdgeState{Edge: e, State: Confirmed}
-		for _, f := range FeedsFor(e.Org) {
-			h, ok := heads[f]
-			a := acks[string(e.Node)+" "+f]
-			x.Since = later(x.Since, a.at)
-			switch {
-			case a.diverged:
-				x.State = Diverged
-			case ok && a.seq < h.seq && x.State == Confirmed:
-				x.State = Waiting
-			}
-		}
-		if !e.Here {
-			x.State = Away
-		}
-		out = append(out, x)
-	}
-	return out, nil
 }

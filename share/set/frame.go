@@ -3,7 +3,10 @@ package set
 import (
 	"crypto/ed25519"
 	"encoding/json"
+	"sync"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"noroshi/fault"
 	"noroshi/ident"
@@ -15,6 +18,7 @@ const (
 	MaxFrame   = 256 << 10
 	MaxChanges = 400
 	MaxReply   = 768 << 10
+	maxOpened  = 4 << 20 // of a frame once it is unpacked
 )
 
 // Change is one step of a feed.
@@ -42,38 +46,60 @@ type Frame struct {
 	More     bool      `json:"more,omitempty"` // the snapshot goes on in the next frame
 	Head     uint64    `json:"head,omitempty"` // of a snapshot: where the feed was when this part was read
 	Changes  []Change  `json:"changes,omitempty"`
+	// Spread is the time over which all edges together should answer a frame, so
+	// that the hub hears them one after the other.
+	Spread time.Duration `json:"spread,omitempty"`
 }
 
-// Signed is a frame as it travels.
-type Signed struct {
-	Payload   []byte `json:"payload"`
-	Signature []byte `json:"signature"`
-}
+// A frame travels as the signature of what follows it: JSON in one zstd frame.
+
+var encoders = sync.Pool{New: func() any {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		panic("set: zstd options: " + err.Error()) // The options are constants.
+	}
+	return e
+}}
+
+var decoders = sync.Pool{New: func() any {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxOpened))
+	if err != nil {
+		panic("set: zstd options: " + err.Error())
+	}
+	return d
+}}
 
 // Seal writes and signs a frame.
 func Seal(f Frame, key ed25519.PrivateKey) ([]byte, error) {
-	payload, err := json.Marshal(f)
+	b, err := json.Marshal(f)
 	if err != nil {
 		return nil, fault.Wrap("set.seal", err)
 	}
-	return json.Marshal(Signed{payload, ed25519.Sign(key, payload)})
+	e := encoders.Get().(*zstd.Encoder)
+	defer encoders.Put(e)
+	packed := e.EncodeAll(b, make([]byte, ed25519.SignatureSize, ed25519.SignatureSize+len(b)/2+64))
+	copy(packed, ed25519.Sign(key, packed[ed25519.SignatureSize:]))
+	return packed, nil
 }
 
-// Open verifies and reads a frame of a feed.
+// Open verifies and reads a frame of a feed. Nothing is unpacked that the hub
+// did not sign.
 func Open(b []byte, feed string, key ed25519.PublicKey) (Frame, error) {
 	const op = "set.open"
 	var f Frame
 	if len(b) > MaxReply {
 		return f, fault.New(fault.TooLarge, op, "the frame is %d bytes", len(b))
 	}
-	var s Signed
-	if err := json.Unmarshal(b, &s); err != nil {
-		return f, fault.As(fault.Invalid, op, err, "the frame cannot be read")
-	}
-	if !ed25519.Verify(key, s.Payload, s.Signature) {
+	if len(b) < ed25519.SignatureSize || !ed25519.Verify(key, b[ed25519.SignatureSize:], b[:ed25519.SignatureSize]) {
 		return f, fault.New(fault.Denied, op, "the frame is not signed by the hub")
 	}
-	if err := json.Unmarshal(s.Payload, &f); err != nil {
+	d := decoders.Get().(*zstd.Decoder)
+	defer decoders.Put(d)
+	raw, err := d.DecodeAll(b[ed25519.SignatureSize:], nil)
+	if err != nil {
+		return f, fault.As(fault.Invalid, op, err, "the frame cannot be unpacked")
+	}
+	if err := json.Unmarshal(raw, &f); err != nil {
 		return f, fault.As(fault.Invalid, op, err, "the frame's content cannot be read")
 	}
 	if f.Feed != feed {

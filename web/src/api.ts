@@ -35,12 +35,12 @@ export type Delivery = { node: string; org: string; name: string; feed: string; 
 export type Clock = Record<"t0_sensed" | "t1_found" | "t2_decided" | "t3_durable" | "t4_received" | "t5_enforced" | "t6_acknowledged", string>;
 export type IndicatorDetail = {
   indicator: Indicator & { clock: Clock }; deliveries: Delivery[]; sightings: Finding[];
-  history: { seq: number; at: string; actor: string; action: string }[];
+  history: { at: string; actor: string; action: string }[];
 };
 export type NodeInfo = {
   id: string; org: string; name: string; role: string; state: "active" | "away" | "cut"; tier: string; version: string; addr: string; last_seen: string;
   lag_ms: number; clock_skew_ms: number; events: number; events_per_second: number; dropped: number; quarantined: number; spooled: number;
-  queries: number; blocked: number; malformed: number; limits: string[]; not_after: string; cut_why?: string;
+  queries: number; blocked: number; malformed: number; limits: string[]; not_after: string; certificate_overdue: boolean; cut_why?: string;
 };
 export type Text = { en: string; ja: string };
 export type FlowState = "fine" | "slow" | "stuck";

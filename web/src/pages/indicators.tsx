@@ -102,7 +102,7 @@ function Detail({ d, org, ask }: { d: IndicatorDetail; org: (id: string) => stri
       <h3>{t("sightings")} <small className="muted num">{d.sightings.length}</small></h3>
       <ul className="near">{d.sightings.map((f) => <li key={f.id}><time className="num">{clockTime(f.last_seen, lang)}</time> <a href={"/findings?state=all&id=" + f.id}>{org(f.org)} · {f.device} ×{f.count}</a></li>)}</ul>
       <h3>{t("history")}</h3>
-      <ul className="near">{d.history.map((h) => <li key={h.seq}><time className="num">{clockTime(h.at, lang)}</time> {h.action} <span className="muted">{h.actor}</span></li>)}</ul>
+      <ul className="near">{d.history.map((h, i) => <li key={i}><time className="num">{clockTime(h.at, lang)}</time> {h.action} <span className="muted">{h.actor}</span></li>)}</ul>
     </article>
   );
 }

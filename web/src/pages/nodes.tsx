@@ -2,7 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { get, type NodeInfo, type Org, post } from "../api.ts";
-import { clockTime, duration, useT } from "../i18n.ts";
+import { clockTime, duration, longDate, useT } from "../i18n.ts";
 import { useCursor, useKeys } from "../keys.ts";
 import { setParams, useLocation } from "../route.ts";
 import { Ask, Failed, Lead, StateMark } from "../ui.tsx";
@@ -59,9 +59,10 @@ export function NodesPage({ orgs }: { orgs: Org[] }) {
               <p><StateMark state={one.state} /> <span className="muted">{org(one.org)} · {word(one.role)} · {t("version")} {one.version || "—"} {one.addr}</span></p>
               {one.cut_why && <p className="muted">{one.cut_why}</p>}
               <h3>{t("cannotSee")}</h3>
+              {one.certificate_overdue && <p className="failing">{t("certificateOverdue")}</p>}
               <ul className="matched">{one.limits.map((l) => <li key={l}>{l}</li>)}</ul>
               <dl className="fields">
-                {([["events", one.events], [t("drops"), one.dropped], [t("spooled"), `${one.spooled} B`], [t("quarantine"), one.quarantined], ["queries", one.queries], [t("blockedCount"), one.blocked], ["clock skew", `${one.clock_skew_ms} ms`], ["certificate", clockTime(one.not_after, lang)], ["id", one.id]] as [string, string | number][]).map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}
+                {([["events", one.events], [t("drops"), one.dropped], [t("spooled"), `${one.spooled} B`], [t("quarantine"), one.quarantined], ["queries", one.queries], [t("blockedCount"), one.blocked], ["clock skew", `${one.clock_skew_ms} ms`], [t("certificateEnds"), longDate(new Date(one.not_after), lang)], ["id", one.id]] as [string, string | number][]).map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}
               </dl>
               {one.state !== "cut" && (cutting ? <Ask label={t("cutOff")} submit={(r) => cut.mutate(r)} cancel={() => setCutting(false)} /> : <p className="actions"><button onClick={() => setCutting(true)}>{t("cutOff")}</button></p>)}
             </article>

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strconv"
+	"time"
+
+	"noroshi/api"
+	"noroshi/bench/kit"
+	"noroshi/finding"
+)
+
+// stored asks the hub how many events it finds.
+func stored(ctx context.Context, h *kit.Hub) (int, error) {
+	var r api.SearchResult
+	if err := h.API.Get(ctx, "/api/v1/search?q="+url.QueryEscape("* | stats count() n"), &r); err != nil || len(r.Rows) == 0 {
+		return 0, err
+	}
+	return strconv.Atoi(r.Rows[0].Fields["n"])
+}
+
+// settle is how long the hub is watched after it has everything, so that what it
+// does later on (the last durable round, passive DNS, findings) is counted too.
+const settle = 3 * time.Second
+
+// ceiling sends events as fast as the hub takes them and waits until all are
+// stored. Each event is judged on its way, before or while it is stored.
+func ceiling(ctx context.Context, h *kit.Hub, all []*node, events, size int) (rate, perCPU float64, err error) {
+	events = events / len(all) * len(all)
+	before, err := stored(ctx, h)
+	if err != nil {
+		return 0, 0, err
+	}
+	cpu, err := kit.CPU(h.PID())
+	if err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	if err := flood(ctx, all, events, size); err != nil {
+		return 0, 0, err
+	}
+	for have := 0; have < events; {
+		if have, err = stored(ctx, h); err != nil {
+			return 0, 0, err
+		}
+		have -= before
+		// Asking is work too: half the time that is left is waited first.
+		left := time.Since(began) * time.Duration(events-have) / time.Duration(max(have, events/100))
+		select {
+		case <-ctx.Done():
+			return 0, 0, fmt.Errorf("the hub stored %d of %d events: %w", have, events, ctx.Err())
+		case <-time.After(min(max(left/2, 50*time.Millisecond), 5*time.Second)):
+		}
+	}
+	took := time.Since(began)
+	time.Sleep(settle)
+	after, err := kit.CPU(h.PID())
+	return float64(events) / took.Seconds(), float64(events) / (after - cpu).Seconds(), err
+}
+
+// lags is how long probes took until they were found by a search, and until they
+// were judged.
+type lags struct{ searchable, judged []time.Duration }
+
+// lag follows probes while the hub is at work at a rate. They are sent at random
+// moments, so that they do not fall into step with anything that the hub does
+// regularly.
+func lag(ctx context.Context, h *kit.Hub, all []*node, rate float64, probes, offset int) (l lags, err error) {
+	work, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- pace(work, all, rate) }()
+	defer func() {
+		stop()
+		if perr := <-ended; err == nil {
+			err = perr
+		}
+	}()
+	sent := map[string]time.Time{}
+	began := time.Now()
+	next := began.Add(2 * time.Second) // Until it runs evenly.
+	for n := 0; n < probes || len(sent) > 0; {
+		if now := time.Now(); n < probes && now.After(next) {
+			name := probe(offset + n)
+			all[rand.N(len(all))].follow(name, now)
+			sent[name] = now
+			next = now.Add(time.Duration(rand.ExpFloat64() * float64(100*time.Millisecond)))
+			n++
+		}
+		found, err := seen(ctx, h, began)
+		if err != nil {
+			return l, err
+		}
+		for _, name := range found {
+			if at, ok := sent[name]; ok {
+				l.searchable = append(l.searchable, time.Since(at))
+				delete(sent, name)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return l, fmt.Errorf("%d probes were not found: %w", len(sent), ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	l.judged, err = judged(ctx, h, began)
+	return l, err
+}
+
+// seen lists the probes that a search finds.
+func seen(ctx context.Context, h *kit.Hub, since time.Time) ([]string, error) {
+	var r api.SearchResult
+	q := url.Values{"q": {`query.hostname:"lag-probe.com" | fields query.hostname`}, "from": {since.UTC().Format(time.RFC3339Nano)}, "limit": {"10000"}}
+	err := h.API.Get(ctx, "/api/v1/search?"+q.Encode(), &r)
+	var out []string
+	for _, row := range r.Rows {
+		out = append(out, row.Fields["query.hostname"])
+	}
+	return out, err
+}
+
+// judged is how long after their event the findings of the probes were made.
+func judged(ctx context.Context, h *kit.Hub, since time.Time) (out []time.Duration, err error) {
+	q := url.Values{"q": {"lag-probe.com"}, "limit": {"500"}}
+	for {
+		var p api.Page[finding.Finding, finding.State]
+		if err := h.API.Get(ctx, "/api/v1/findings?"+q.Encode(), &p); err != nil {
+			return nil, err
+		}
+		for _, f := range p.Items {
+			if f.FirstSeen.After(since) {
+				out = append(out, f.FoundAt.Sub(f.FirstSeen))
+			}
+		}
+		if p.Next == "" {
+			return out, nil
+		}
+		q.Set("cursor", p.Next)
+	}
+}

@@ -1,0 +1,233 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"noroshi/access"
+	"noroshi/api"
+	"noroshi/bus"
+	"noroshi/event"
+	"noroshi/ident"
+	"noroshi/identity"
+	"noroshi/identity/join"
+	"noroshi/indicator"
+	"noroshi/ledger"
+	"noroshi/org"
+	"noroshi/sense/rollcall"
+	"noroshi/share/edge"
+	"noroshi/share/push"
+)
+
+// member is one organisation of a tree that was drawn, and its number there.
+type member struct {
+	slug, parent string
+	n            int
+}
+
+// marker stands in everything that an organisation has.
+func (m member) marker() string { return "marker-" + m.slug }
+
+// world is a platform with the organisations of a tree and, for some of them,
+// everything that an organisation can have.
+type world struct {
+	*platform
+	began time.Time // the same in all worlds that are compared
+	names map[ident.ID]string
+	eyes  map[string]*eye
+	bases map[string]string // person → where they work, a URL
+	web   map[string]*http.Client
+}
+
+const shared = "shared.noroshi-storm.net" // an indicator of the centre, for all to see
+
+// newWorld makes the organisations for which exists says so, and fills those for
+// which full says so. Above tells those above the readers.
+func newWorld(t *testing.T, began time.Time, tree []member, exists, full, above func(member) bool) *world {
+	t.Helper()
+	rules := t.TempDir()
+	write(t, filepath.Join(rules, "marked.yml"), []byte("title: marked\nid: marked\nlogsource: {category: dns_query}\nlevel: low\ndetection:\n  s: {QueryName|contains: marker-}\n  condition: s\n"))
+	yaml := ""
+	for _, m := range tree {
+		if exists(m) && m.parent != "" {
+			yaml += fmt.Sprintf("  - {slug: %s, name: %s, name_ja: %s, kana: %s, sector: local, parent: %s, domains: [own.%s.example.jp]}\n", m.slug, m.marker(), m.marker(), m.marker(), m.parent, m.marker())
+		}
+	}
+	w := &world{platform: startWith(t, yaml+"  rules: ["+rules+"]\n"), began: began, names: map[ident.ID]string{}, eyes: map[string]*eye{}, web: map[string]*http.Client{}}
+	for slug, o := range w.orgs {
+		w.names[o.ID] = "ORG-" + slug
+	}
+	for _, m := range tree {
+		if exists(m) && full(m) {
+			w.fill(m, above(m))
+		}
+	}
+	w.share()
+	w.rest(tree, func(m member) bool { return exists(m) && full(m) })
+	return w
+}
+
+// fill gives an organisation an eye, an edge, events, findings, passive DNS, a
+// piece in quarantine and indicators of its own.
+func (w *world) fill(m member, above bool) {
+	w.Helper()
+	e := w.eye(m.slug)
+	e.seq = 1000
+	w.names[e.id.Node], w.eyes[m.slug] = "EYE-"+m.slug, e
+	var lines [][]byte
+	for i, name := range []string{"a." + m.marker() + ".example.net", "b." + m.marker() + ".example.net", shared, "c.noroshi.example"} {
+		lines = append(lines, e.lookup(name, func(x *event.Event) {
+			x.Time = w.began.Add(time.Duration(10*m.n+i) * time.Second).UnixMilli()
+			x.Answers = []event.DNSAnswer{{Type: "TXT", RData: m.marker()}}
+			x.Device = &event.Device{Hostname: m.marker(), TypeID: 1}
+			x.Message = m.marker()
+		}))
+	}
+	e.send(append(lines, []byte(`{"lie":"`+m.marker()+`"}`))...)
+	w.report(e.line, m, "sensor")
+	w.edge(m)
+	marks := map[string]string{"strict": "TLP:AMBER+STRICT", "red": "TLP:RED"}
+	if !above { // To those below, AMBER is open.
+		marks["amber"] = "TLP:AMBER"
+	}
+	for name, tlp := range marks {
+		w.decide(m.slug, name+"."+m.marker()+".example.net", tlp)
+	}
+}
+
+func (w *world) decide(slug, name, tlp string) indicator.Indicator {
+	w.Helper()
+	var ind indicator.Indicator
+	must(w, w.API.Post(w.Context(), "/api/v1/indicators", map[string]any{"observable": name, "org": w.orgs[slug].ID, "action": "block", "tlp": tlp, "pap": "PAP:GREEN",
+		"confidence": 90, "valid_hours": 24, "reason": "about " + name, "reason_ja": name}, &ind))
+	return ind
+}
+
+// edge is a resolver of the organisation that follows its feeds.
+func (w *world) edge(m member) {
+	w.Helper()
+	token, err := w.Token(w.Context(), w.orgs[m.slug].ID, "resolver")
+	must(w, err)
+	id, err := join.Join(w.Context(), token, "edge-"+m.marker(), filepath.Join(w.TempDir(), "identity"))
+	must(w, err)
+	w.names[id.Node] = "EDGE-" + m.slug
+	line, err := bus.Dial(id.Bus, bus.Node{Org: id.Org, ID: id.Node, Name: id.Name}, id.TLS())
+	must(w, err)
+	f, err := edge.New(edge.Config{Dir: w.TempDir(), Feeds: id.Feeds, Key: id.FeedKey()}, edge.Deps{Line: line, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	must(w, err)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	w.Cleanup(func() { stop(); must(w, <-done); line.Close() })
+	waitFor(w, "the edge is connected", line.Connected)
+	w.report(line, m, "resolver")
+}
+
+// report says again and again how a node is, as nodes do.
+func (w *world) report(line *bus.Client, m member, role string) {
+	stop := make(chan struct{})
+	w.Cleanup(func() { close(stop) })
+	go func() {
+		for tick := time.NewTicker(rollcall.Interval); ; {
+			// A hub that is away hears the next one.
+			_ = line.Status(rollcall.Report{Role: role, Version: m.marker(), At: time.Now(), Started: w.began, Limits: []string{m.marker()}})
+			select {
+			case <-stop:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+}
+
+// share makes an indicator that all may see, of which the past knows sightings in
+// every organisation.
+func (w *world) share() {
+	w.Helper()
+	for slug := range w.eyes {
+		waitFor(w, "the events of "+slug+" are stored", func() bool {
+			return len(w.seen("c.noroshi.example")) == len(w.eyes) && len(w.seen(shared)) == len(w.eyes)
+		})
+	}
+	ind := w.decide("centre", shared, "TLP:GREEN")
+	waitFor(w, "the look back has found all of them", func() bool {
+		var d api.IndicatorDetail
+		must(w, w.API.Get(w.Context(), "/api/v1/indicators/"+string(ind.ID), &d))
+		return d.Indicator.Sightings == int64(len(w.eyes))
+	})
+}
+
+// rest waits until every edge has confirmed everything, and signs people in: an
+// administrator, an analyst and a viewer for each organisation.
+func (w *world) rest(tree []member, in func(member) bool) {
+	w.Helper()
+	waitFor(w, "every edge has confirmed everything", func() bool {
+		var nodes api.Items[api.Node]
+		must(w, w.API.Get(w.Context(), "/api/v1/nodes", &nodes))
+		for _, n := range nodes.Items {
+			if n.State != "active" {
+				return false
+			}
+		}
+		var list api.Page[indicator.Indicator, indicator.State]
+		must(w, w.API.Get(w.Context(), "/api/v1/indicators?limit=500", &list))
+		for _, ind := range list.Items {
+			var d api.IndicatorDetail
+			must(w, w.API.Get(w.Context(), "/api/v1/indicators/"+string(ind.ID), &d))
+			for _, x := range d.Deliveries {
+				if x.State != push.Confirmed {
+					return false
+				}
+			}
+		}
+		return true
+	})
+	var all []org.Organisation
+	for _, o := range w.orgs {
+		all = append(all, o)
+	}
+	db, err := ledger.Open(w.Context(), "sqlite:"+filepath.Join(w.Dir, "data", "ledger.db"))
+	must(w, err)
+	defer func() { must(w, db.Close()) }()
+	people := identity.NewPeople(identity.Deps{DB: db, Now: time.Now, Ident: ident.System()})
+	for _, m := range tree {
+		if !in(m) {
+			continue
+		}
+		for _, role := range []string{access.Administrator, access.Analyst, access.Viewer} {
+			who, err := people.Add(w.Context(), access.Hub(org.NewTree(all), "test"), m.marker(), map[ident.ID][]string{w.orgs[m.slug].ID: {role}})
+			must(w, err)
+			link, err := people.NewLink(w.Context(), who.ID)
+			must(w, err)
+			w.names[who.ID] = "PERSON-" + m.slug
+			w.web[m.slug+" "+role] = w.signIn(link)
+		}
+	}
+}
+
+func (w *world) signIn(link string) *http.Client {
+	w.Helper()
+	jar, err := cookiejar.New(nil)
+	must(w, err)
+	c := &http.Client{Jar: jar, Timeout: time.Minute}
+	b, err := json.Marshal(map[string]string{"link": link})
+	must(w, err)
+	resp, err := c.Post("http://"+w.console+"/api/v1/session", "application/json", bytes.NewReader(b))
+	must(w, err)
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		said, _ := io.ReadAll(resp.Body)
+		w.Fatalf("nobody signs in: %s %s", resp.Status, said)
+	}
+	return c
+}
