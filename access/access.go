@@ -38,6 +38,7 @@ const (
 	ViewOrganisations   Action = "ViewOrganisations"
 	ManageOrganisations Action = "ManageOrganisations"
 	ViewQuarantine      Action = "ViewQuarantine"
+	ViewStatus          Action = "ViewStatus"
 	DeleteOrganisations Action = "DeleteOrganisations"
 )
 
@@ -45,7 +46,7 @@ const (
 // group is permitted to administrators only.
 var group = map[Action]string{
 	ViewBeacon: "view", ViewFindings: "view", ViewIndicators: "view", SearchEvents: "view", ViewNodes: "view",
-	ViewOrganisations: "view", TriageFindings: "decide", DecideIndicators: "decide", RevokeIndicators: "decide",
+	ViewOrganisations: "view", ViewStatus: "view", TriageFindings: "decide", DecideIndicators: "decide", RevokeIndicators: "decide",
 	EnrolNodes: "operate", CutNodes: "operate", ViewQuarantine: "operate",
 }
 

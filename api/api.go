@@ -40,6 +40,7 @@ func New(b Backend) *API {
 	a.search()
 	a.nodes()
 	a.quarantine()
+	a.status()
 	a.deletions()
 	a.mux.HandleFunc("GET /api/v1/live", a.live)
 	a.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
@@ -130,8 +131,8 @@ func (a *API) scope(ctx context.Context, action access.Action) (access.Scope, er
 	return a.b.Access.Scope(p, a.b.Tree(), action)
 }
 
-// status maps kinds of errors to HTTP.
-var status = map[fault.Kind]int{
+// codes maps kinds of errors to HTTP.
+var codes = map[fault.Kind]int{
 	fault.Internal: http.StatusInternalServerError, fault.Unavailable: http.StatusServiceUnavailable,
 	fault.Exhausted: http.StatusTooManyRequests, fault.Conflict: http.StatusConflict, fault.NotFound: http.StatusNotFound,
 	fault.Denied: http.StatusForbidden, fault.Unauthenticated: http.StatusUnauthorized,
@@ -145,11 +146,11 @@ func (a *API) problem(ctx context.Context, id string, err error) error {
 	if kind == fault.Internal && !errors.Is(err, context.Canceled) {
 		a.b.Log.ErrorContext(ctx, "operation failed", "role", "api", "operation", id, "err", err)
 	}
-	return huma.NewError(status[kind], fault.PublicOf(err))
+	return huma.NewError(codes[kind], fault.PublicOf(err))
 }
 
 func writeProblem(w http.ResponseWriter, err error) {
-	code := status[fault.KindOf(err)]
+	code := codes[fault.KindOf(err)]
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(code)
 	writeJSON(w, map[string]any{"title": http.StatusText(code), "status": code, "detail": fault.PublicOf(err)})

@@ -16,6 +16,7 @@ import (
 	"noroshi/org"
 	"noroshi/sense/rollcall"
 	"noroshi/share/push"
+	"noroshi/status"
 )
 
 // Backend is what the operations work with.
@@ -39,6 +40,8 @@ type Backend struct {
 	PDNS         *pdns.Store
 	Quarantine   *quarantine.Store
 	Care         *care.Care
+	// Status says how the platform is, as far as the reader may know.
+	Status func(ctx context.Context, s access.Scope) status.Status
 	// Watch calls fn for each announced change until ctx ends.
 	Watch func(ctx context.Context, fn func(topic string, data []byte)) error
 }

@@ -20,8 +20,8 @@ func (a *API) beacon() {
 	register(a, op{"beacon", http.MethodGet, "/beacon", "How fast, who is not protected, what waits", access.ViewBeacon}, a.readBeacon)
 }
 
-// Hop is one stage of a signal's run.
-type Hop struct {
+// SignalHop is one stage of a signal's run.
+type SignalHop struct {
 	Name string    `json:"name"`
 	At   time.Time `json:"at"`
 	MS   *float64  `json:"ms"` // from the first; null while it has not happened
@@ -32,7 +32,7 @@ type Signal struct {
 	Indicator    indicator.Indicator `json:"indicator"`
 	Edges        int                 `json:"edges"`
 	Acknowledged int                 `json:"acknowledged"`
-	Hops         []Hop               `json:"hops"`
+	Hops         []SignalHop         `json:"hops"`
 }
 
 // TowerOrg is one organisation as a tower.
@@ -177,7 +177,7 @@ func signalOf(ind indicator.Indicator, way push.Way) Signal {
 	ind.Clock = way.Clock(ind.Clock)
 	c := ind.Clock
 	s := Signal{Indicator: ind, Edges: way.Edges, Acknowledged: way.Confirmed}
-	for _, h := range []Hop{{Name: "sensed", At: c.T0Sensed}, {Name: "found", At: c.T1Found}, {Name: "decided", At: c.T2Decided}, {Name: "durable", At: c.T3Durable},
+	for _, h := range []SignalHop{{Name: "sensed", At: c.T0Sensed}, {Name: "found", At: c.T1Found}, {Name: "decided", At: c.T2Decided}, {Name: "durable", At: c.T3Durable},
 		{Name: "received", At: c.T4Received}, {Name: "enforced", At: c.T5Enforced}, {Name: "acknowledged", At: c.T6Acknowledged}} {
 		if !h.At.IsZero() && (ind.State != indicator.Held || h.Name == "sensed" || h.Name == "found") {
 			ms := h.At.Sub(c.T0Sensed).Seconds() * 1000

@@ -61,6 +61,9 @@ func (h *Hub) Addresses() (console, enrol, bus string) {
 	return h.h.consoleAddr, h.h.enrolAddr, h.h.server.Addr()
 }
 
+// Metrics is where the hub's metrics are, or "".
+func (h *Hub) Metrics() string { return h.h.metricsAddr }
+
 // Failed gets the reason when a part ends by itself.
 func (h *Hub) Failed() <-chan error { return h.h.run.failed }
 
@@ -89,6 +92,9 @@ func (n *Node) Describe() string {
 	return s + ", tier " + n.n.sensor.Stats().Tier
 }
 
+// Metrics is where the node's metrics are, or "".
+func (n *Node) Metrics() string { return n.n.metricsAddr }
+
 // Failed gets the reason when a part ends by itself.
 func (n *Node) Failed() <-chan error { return n.n.run.failed }
 
@@ -109,6 +115,7 @@ func StartAll(ctx context.Context, cfg config.Config, log *slog.Logger) (*All, e
 		return nil, err
 	}
 	a := &All{Hub: h}
+	cfg.Metrics = "" // The hub's speak for the process; they count its nodes too.
 	listen := cfg.Resolver.Listen
 	for _, o := range cfg.Hub.Organisations {
 		if gone, err := h.h.orgs.Gone(ctx, o.Slug); err != nil || gone {

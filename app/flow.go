@@ -28,11 +28,14 @@ func (h *hub) flow(ctx context.Context) error {
 		if h.ingest, err = h.path(ctx, bus.ReaderHub, 0, h.own, nil); err != nil {
 			return err
 		}
+		h.paths.begin(h.ingest)
 	}
-	h.receiver = h.line.NewReceiver(bus.ReceiverConfig{Quota: bus.DefaultQuota, Log: h.log})
+	h.receiver = h.line.NewReceiver(bus.ReceiverConfig{Quota: bus.DefaultQuota, Closed: h.brake.Closed, Log: h.log})
 	if h.cfg.Hub.Several() {
 		h.run.background("follow", h.follow)
 	}
+	h.run.background("disk", h.brake.Run)
+	h.run.background("quarantine", h.aside.run)
 	h.run.background("acknowledgements", h.push.Acknowledge)
 	h.share()
 	h.run.background("receiver", h.receiver.Run) // Last, so that it stops first.
@@ -105,17 +108,10 @@ func (h *hub) check(from bus.Node, frame []byte) ([]*event.Event, []ingest.Refus
 func (h *hub) quarantineBatch(ctx context.Context, list []ingest.Refused) error {
 	entries := make([]quarantine.Quarantined, len(list))
 	for i, r := range list {
+		h.seen.refusedAt(r.Place)
 		entries[i] = quarantine.Quarantined{Org: r.From.Org, Node: r.From.ID, Place: r.Place, Reason: r.Reason, Sample: string(r.Sample)}
 	}
 	return h.quarantine.Put(ctx, entries)
-}
-
-// putAside quarantines what came beside the stream of events.
-func (h *hub) putAside(ctx context.Context, list []quarantine.Quarantined) {
-	h.log.Warn("input was put into quarantine", "role", "hub", "org", list[0].Org, "node", list[0].Node, "place", list[0].Place, "why", list[0].Reason)
-	if err := h.quarantine.Put(ctx, list); err != nil {
-		h.log.Error("the quarantine cannot be written", "role", "hub", "err", err)
-	}
 }
 
 // decideAck is how long a decided finding may wait to be acknowledged. Deciding
@@ -148,7 +144,7 @@ func (h *hub) decide(ctx context.Context, found *bus.Pull) error {
 		if err := json.Unmarshal(m.Data, &f); err != nil {
 			h.log.Error("a finding cannot be read", "role", "hub", "err", err)
 		} else if err := h.consider(ctx, f); err != nil && ctx.Err() == nil {
-			h.log.Error("a finding cannot be decided on; it stays open for a person", "role", "hub", "finding", f.ID, "err", err)
+			h.log.Error("a finding cannot be decided on; it stays open for a person", "role", "hub", "org", f.Org, "finding", f.ID, "err", err)
 		}
 		done = m.Seq
 	}

@@ -25,6 +25,7 @@ import (
 	"noroshi/care"
 	"noroshi/config"
 	"noroshi/content"
+	"noroshi/disk"
 	"noroshi/eventstore"
 	"noroshi/eventstore/replicas"
 	"noroshi/eventstore/victorialogs"
@@ -38,9 +39,11 @@ import (
 	"noroshi/label"
 	"noroshi/ledger"
 	"noroshi/ledger/quarantine"
+	"noroshi/oplog"
 	"noroshi/sense/intake"
 	"noroshi/sense/rollcall"
 	"noroshi/share/push"
+	"noroshi/status"
 )
 
 // hub is the hub's parts, in the order in which data flows.
@@ -65,28 +68,35 @@ type hub struct {
 	replicas   *replicas.Reader
 	events     eventstore.Reader
 	quarantine *quarantine.Store
+	aside      *aside
 	pdns       *pdns.Store
 	match      *match.Set
 	findings   *analyse.Analyser
 	receiver   *bus.Receiver
-	work       *bus.Work // nil when this hub is alone
-	ingest     *ingest.Ingest
+	work       *bus.Work      // nil when this hub is alone
+	ingest     *ingest.Ingest // the one path of a hub with a store of its own; else nil
+	paths      paths
 	intel      *intel.Intel
 	back       *lookBack
 	push       *push.Push
 	care       *care.Care
 	api        *api.API
+	brake      *disk.Brake
+	seen       *observed
+	gauge      gauge
+	board      *status.Board
+	started    time.Time
 
-	copying                sync.Mutex // held by the one backup that is under way
-	enrolAddr, consoleAddr string
-	run                    runner
+	copying                             sync.Mutex // held by the one backup that is under way
+	enrolAddr, consoleAddr, metricsAddr string
+	run                                 runner
 }
 
 // wireHub builds the hub in one straight line: what is made first is stopped
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
-	h := &hub{cfg: cfg, log: log, here: instance(cfg.Hub.Name), roll: rollcall.New(time.Now), match: match.New(), run: newRunner()}
-	for _, step := range []func(context.Context) error{h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow} {
+	h := &hub{cfg: cfg, log: log.With(oplog.Role, "hub"), here: instance(cfg.Hub.Name), started: time.Now(), roll: rollcall.New(time.Now), match: match.New(), run: newRunner(), seen: newObserved(), board: status.NewBoard()}
+	for _, step := range []func(context.Context) error{h.space, h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.faces, h.flow, h.telemetry} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
 		}
@@ -101,9 +111,11 @@ func (h *hub) records(ctx context.Context) (err error) {
 	if h.db, err = ledger.Open(ctx, ledgerURL(h.cfg), copyFirst(h.cfg, h.log)); err != nil {
 		return err
 	}
+	h.db.OnWrite = h.seen.onWrite
 	h.run.cleanup("ledger", h.db.Close)
 	h.deps = identity.Deps{DB: h.db, Now: time.Now, Ident: ident.System()}
 	h.quarantine = quarantine.New(h.db, time.Now, h.deps.Ident)
+	h.aside = newAside(h.quarantine.Put, h.seen, h.log)
 	if h.orgs, err = identity.OpenOrganisations(ctx, h.deps); err != nil {
 		return err
 	}
@@ -169,8 +181,9 @@ func (h *hub) transport(ctx context.Context) error {
 	h.admitting.Store(nodes)
 	h.nodes = nodes
 	h.push = push.New(push.Deps{DB: h.db, Wire: h.line, Key: h.ca.FeedKey(), Tree: h.orgs.Current, Edges: h.edges, Now: time.Now, Log: h.log})
+	h.push.OnHop = h.seen.onHop
 	h.push.OnAck = func(nodes []ident.ID) { h.announceNodes("signal", nodes) }
-	return errors.Join(h.enrolment(l), h.listen(ctx))
+	return errors.Join(h.enrolment(l), h.listen())
 }
 
 // enrolment lets nodes join.
@@ -186,9 +199,9 @@ func (h *hub) enrolment(l net.Listener) error {
 }
 
 // listen takes what nodes say beside their events.
-func (h *hub) listen(ctx context.Context) error {
+func (h *hub) listen() error {
 	refused := func(from bus.Node, place string, data []byte, err error) {
-		h.putAside(context.WithoutCancel(ctx), []quarantine.Quarantined{{Org: from.Org, Node: from.ID, Place: place, Reason: fault.PublicOf(err), Sample: string(data[:min(len(data), intake.MaxSample)])}})
+		h.aside.put(quarantine.Quarantined{Org: from.Org, Node: from.ID, Place: place, Reason: fault.PublicOf(err), Sample: string(data[:min(len(data), intake.MaxSample)])})
 	}
 	return errors.Join(
 		h.line.OnSync(func(ctx context.Context, from bus.Node, req []byte) ([]byte, error) {
@@ -252,7 +265,8 @@ func (h *hub) store(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.own, h.events = s, s
+	timed := timedStore{s, h.seen}
+	h.own, h.events = timed, timed
 	h.run.cleanup("events", s.Close)
 	return nil
 }

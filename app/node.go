@@ -14,8 +14,10 @@ import (
 
 	"noroshi/bus"
 	"noroshi/config"
+	"noroshi/disk"
 	"noroshi/fault"
 	"noroshi/identity/join"
+	"noroshi/oplog"
 	"noroshi/sense/dns"
 	"noroshi/sense/endpoint"
 	"noroshi/sense/rollcall"
@@ -36,9 +38,14 @@ type node struct {
 	spool  *spool.Spool
 	sensor *endpoint.Sensor
 	dns    *dns.Resolver
+	set    *edge.Set
+	brake  *disk.Brake
+	seen   *observed
 	began  time.Time
 	log    *slog.Logger
 	run    runner
+
+	metricsAddr string
 }
 
 // place says where a node keeps itself, how it joins, and where it serves.
@@ -52,7 +59,7 @@ type place struct {
 // wireNode builds a node in one straight line. A token makes its identity on the
 // first start.
 func wireNode(ctx context.Context, cfg config.Config, role string, at place, log *slog.Logger) (*node, error) {
-	n := &node{began: time.Now(), log: log, run: newRunner()}
+	n := &node{began: time.Now(), log: log, seen: newObserved(), run: newRunner()}
 	if err := n.wire(ctx, cfg, role, at); err != nil {
 		return nil, errors.Join(err, n.run.stop())
 	}
@@ -63,16 +70,23 @@ func (n *node) wire(ctx context.Context, cfg config.Config, role string, at plac
 	if err := n.identify(ctx, role, filepath.Join(at.dir, "identity"), at.token, at.name); err != nil {
 		return err
 	}
+	n.log = n.log.With(oplog.Role, n.id.Role, oplog.Org, n.id.Org, oplog.Node, n.id.Node)
 	var err error
 	if n.line, err = bus.Dial(n.id.Bus, bus.Node{Org: n.id.Org, ID: n.id.Node, Name: n.id.Name}, n.id.TLS()); err != nil {
 		return err
 	}
 	n.run.cleanup("line", func() error { n.line.Close(); return nil })
+	if err := os.MkdirAll(at.dir, 0o700); err != nil {
+		return fault.As(fault.Unavailable, "app.node", err, "the folder %s cannot be made", at.dir)
+	}
+	n.brake = newBrake(cfg.Disk, 0, at.dir)
+	n.brake.OnChange = func(s disk.State) { sayDisk(n.log, s) }
+	n.run.background("disk", n.brake.Run)
 	n.run.background("certificate", n.renew)
 	host, _ := os.Hostname() // An unnamed machine is told apart by its node.
 	n.spool, err = spool.Open(spool.Config{Dir: filepath.Join(at.dir, "spool"), MaxBytes: int64(cfg.Spool.MaxMiB) << 20, Org: n.id.Org, Node: n.id.Node,
 		Hostname: host, Product: role, Version: Version()},
-		spool.Deps{Publisher: n.line, Encode: bus.EncodeBatch, Log: n.log})
+		spool.Deps{Publisher: timedLine{n.line, n.seen}, Encode: bus.EncodeBatch, Log: n.log, Brake: n.brake.Closed})
 	if err != nil {
 		return err
 	}
@@ -85,6 +99,7 @@ func (n *node) wire(ctx context.Context, cfg config.Config, role string, at plac
 	}
 	if err == nil {
 		n.run.background("status", n.report)
+		err = n.telemetry(cfg.Metrics)
 	}
 	return err
 }
@@ -125,6 +140,7 @@ func (n *node) resolver(cfg config.Resolver, dir string, listen []string) error 
 	if err != nil {
 		return err
 	}
+	n.set = f.Set()
 	if n.dns, err = dns.New(c, dns.Deps{Policy: policy{f.Set()}, Emit: n.spool.Emit, Now: time.Now, Log: n.log}); err != nil {
 		return err
 	}
@@ -209,6 +225,10 @@ func (n *node) state() rollcall.Report {
 	s := n.spool.Stats()
 	r := rollcall.Report{Role: n.id.Role, Version: Version(), At: time.Now(), Started: n.began, Events: s.Emitted, Quarantined: s.Quarantined + s.Torn,
 		Spooled: s.SpooledBytes, OldestMS: s.Oldest.Milliseconds()}
+	r.BatchMS = float64(n.seen.lastPublish.Load()) / 1e6
+	if n.brake.Closed() != nil {
+		r.Limits = append(r.Limits, shortDisk)
+	}
 	if s.Problem != "" {
 		r.Limits = append(r.Limits, s.Problem)
 	}

@@ -24,6 +24,14 @@ import (
 // same event stores. This file is what differs: which bus, which stores, and
 // which hub does what must be done once.
 
+// name is how people know this hub.
+func (h *hub) name() string {
+	if h.cfg.Hub.Name != "" {
+		return h.cfg.Hub.Name
+	}
+	return hubName()
+}
+
 // instance names this start of a hub, so that what an earlier start did is not
 // taken for its own.
 func instance(name string) string { return name + "-" + strings.ToLower(rand.Text()[:10]) }
@@ -34,6 +42,7 @@ type carrier interface {
 	Hub(ctx context.Context, layout bus.Layout) (*bus.Hub, error)
 	Disconnect(node ident.ID)
 	Addr() string
+	Connected() int
 	Close()
 }
 
@@ -228,7 +237,14 @@ func (h *hub) along(ctx context.Context, mine func() bool, reader string, part i
 		if err != nil {
 			return err
 		}
-		if err = in.Run(ctx); !errors.Is(err, eventstore.Lost) {
+		if store == nil {
+			h.paths.begin(in)
+		}
+		err = in.Run(ctx)
+		if store == nil {
+			h.paths.end(in)
+		}
+		if !errors.Is(err, eventstore.Lost) {
 			return err
 		}
 		h.log.Warn("a store lost rows that it had taken; it is fed again", "role", "hub", "reader", reader, "part", part, "err", err)

@@ -22,9 +22,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// age takes the newest step of the schema back, as if an older program had left
+// older takes the newest step of the schema back, as if an older program had left
 // the ledger.
-func age(t *testing.T, url string) {
+func older(t *testing.T, url string) {
 	t.Helper()
 	db, err := ledger.Open(t.Context(), url)
 	must(t, err)
@@ -46,7 +46,7 @@ func TestUpgradeLeavesCopiesThatGoBack(t *testing.T) {
 		cfg.DataDir, cfg.Hub.UpgradeCopies = t.TempDir(), 2
 		var list []string
 		for range 3 {
-			age(t, url)
+			older(t, url)
 			db, err := ledger.Open(ctx, url, copyFirst(cfg, log))
 			must(t, err)
 			must(t, db.Close())
@@ -89,7 +89,7 @@ func TestNoUpgradeWithoutItsCopy(t *testing.T) {
 		cfg := config.Default()
 		cfg.DataDir = t.TempDir()
 		must(t, os.WriteFile(filepath.Join(cfg.DataDir, "backups"), []byte("in the way"), 0o600))
-		age(t, url)
+		older(t, url)
 		if _, err := ledger.Open(ctx, url, copyFirst(cfg, log)); fault.KindOf(err) != fault.Unavailable {
 			t.Fatalf("opened: %v", err)
 		}

@@ -94,10 +94,12 @@ func (p *pki) mutual(name string) *tls.Config {
 }
 
 // newRig is the embedded bus of one hub.
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigIn(t, t.TempDir(), bus.DefaultQuota) }
+
+func newRigIn(t *testing.T, dir string, q bus.Quota) *rig {
 	r := &rig{pki: newPKI(t), cut: map[string]bool{}}
 	var err error
-	r.server, err = bus.NewServer(bus.ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", MaxBytes: 64 << 20, TLS: r.mutual("hub")}, r.deps())
+	r.server, err = bus.NewServer(bus.ServerConfig{Dir: dir, Listen: "127.0.0.1:0", MaxBytes: 64 << 20, TLS: r.mutual("hub")}, r.deps())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +109,7 @@ func newRig(t *testing.T) *rig {
 	}
 	t.Cleanup(r.hub.Close)
 	r.addr, r.disconnect = r.server.Addr(), r.server.Disconnect
-	receive(t, r.hub, bus.DefaultQuota)
+	receive(t, r.hub, q)
 	return r
 }
 
@@ -191,8 +193,8 @@ func batchReachesTheHubOnceAndIsAcknowledged(t *testing.T, r *rig) {
 	if err != nil || m.Seq != 2 || !m.Again {
 		t.Errorf("after the first was done with comes %+v, %v", m, err)
 	}
-	if n, _, err := r.hub.Backlog(t.Context()); err != nil || n != 1 {
-		t.Errorf("%d bundles are kept, %v", n, err)
+	if b, err := r.hub.Backlog(t.Context()); err != nil || b.Messages != 1 {
+		t.Errorf("%d bundles are kept, %v", b.Messages, err)
 	}
 }
 

@@ -210,6 +210,9 @@ func (e *External) Addr() string {
 	return strings.TrimPrefix(e.cfg.URLs[0], "tls://")
 }
 
+// Connected is 0: the servers, and not the hubs, know how many nodes they serve.
+func (e *External) Connected() int { return 0 }
+
 // Close drops the lines.
 func (e *External) Close() {
 	e.hub.Close()

@@ -152,12 +152,3 @@ func (h *Hub) Watch(ctx context.Context, fn func(topic string, data []byte)) err
 	}
 	return nil
 }
-
-// Backlog tells how many bundles wait to be durable with every reader.
-func (h *Hub) Backlog(ctx context.Context) (messages, bytes uint64, err error) {
-	i, err := h.bundles.Info(ctx)
-	if err != nil {
-		return 0, 0, fault.As(fault.Unavailable, "bus.backlog", err, "the bus does not answer")
-	}
-	return i.State.Msgs, i.State.Bytes, nil
-}

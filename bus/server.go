@@ -149,7 +149,7 @@ func (s *Server) Check(c server.ClientAuthentication) bool {
 	}
 	acc, err := s.account(node.Org)
 	if err != nil {
-		s.deps.Log.Error("account", "org", node.Org, "err", err)
+		s.deps.Log.Error("an organisation has no account on the bus; its node is refused", "role", "bus", "org", node.Org, "node", node.ID, "err", err)
 		return false
 	}
 	publish, subscribe := permissions(node, s.deps.Feeds)

@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 
 	"noroshi/config"
@@ -35,6 +34,7 @@ func commands() []command {
 		{"sensor", "--join TOKEN", "start the sensor of this machine", sensor},
 		{"resolver", "--join TOKEN", "start a protective resolver", resolver},
 		{"drill", "", "rehearse the signal from attack to protection and time its hops", runDrill},
+		{"status", "", "say how far each hop of the line is behind, and why; exits with 0 fine, 1 slow, 2 stuck", showStatus},
 		{"organisation", "list | delete SLUG --basis TEXT | deletions", "who is in the federation; let one leave, with everything it has here", organisation},
 		{"backup", "--to FILE | verify FILE", "copy the hub of this machine into one file, or check such a file", runBackup},
 		{"restore", "--from FILE", "make a hub out of a backup", runRestore},
@@ -58,6 +58,10 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer)
 		err := c.run(ctx, env, args[1:])
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
+		}
+		var code exitCode
+		if errors.As(err, &code) {
+			return int(code)
 		}
 		if err != nil {
 			fmt.Fprintf(errw, "noroshi %s: %s\n", c.name, fault.PublicOf(err))
@@ -107,20 +111,4 @@ func parse(fs *flag.FlagSet, args []string) error {
 		return fault.New(fault.Invalid, "cli.flags", "%q is not expected here; --help shows what is", fs.Arg(0))
 	}
 	return nil
-}
-
-// logger writes the log as configured.
-func logger(w io.Writer, c config.Log) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		return nil, fault.New(fault.Invalid, "cli.log", "%q is not a level (debug, info, warn, error)", c.Level).At("log.level")
-	}
-	opts := &slog.HandlerOptions{Level: level}
-	switch c.Format {
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
-	case "text":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
-	}
-	return nil, fault.New(fault.Invalid, "cli.log", "%q is not a format (text, json)", c.Format).At("log.format")
 }

@@ -14,6 +14,7 @@ import (
 	"noroshi/api/operator"
 	"noroshi/app"
 	"noroshi/config"
+	"noroshi/oplog"
 )
 
 // running is a role that was started.
@@ -50,7 +51,7 @@ func prepare(env *environment, get func() (config.Config, error)) (config.Config
 	if err != nil {
 		return cfg, nil, err
 	}
-	log, err := logger(env.err, cfg.Log)
+	log, err := oplog.New(env.err, cfg.Log.Level, cfg.Log.Format)
 	return cfg, log, err
 }
 

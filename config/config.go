@@ -31,6 +31,8 @@ type Config struct {
 	Sensor   Sensor   `yaml:"sensor" doc:"the sensor of this machine"`
 	Resolver Resolver `yaml:"resolver" doc:"the protective resolver"`
 	Spool    Spool    `yaml:"spool" doc:"events waiting for the hub, on disk"`
+	Disk     Disk     `yaml:"disk" doc:"when to say that the disk gets full, and when to take in no more"`
+	Metrics  string   `yaml:"metrics" doc:"host:port of Prometheus' metrics, /healthz and /readyz; without host on loopback, empty means none"`
 	Log      Log      `yaml:"log" doc:"what the program says of itself"`
 }
 
@@ -111,6 +113,15 @@ type Spool struct {
 	MaxMiB int `yaml:"max_mib" doc:"beyond it new events are dropped and counted, in MiB"`
 }
 
+// Disk is when the disk-full brake closes: when less than either of the two
+// limits is free.
+type Disk struct {
+	WarnPercent  int `yaml:"warn_percent" doc:"free space below which the status says so, in percent"`
+	BrakePercent int `yaml:"brake_percent" doc:"free space and inodes below which nothing more is taken in, in percent"`
+	BrakeMiB     int `yaml:"brake_mib" doc:"free space below which nothing more is taken in, in MiB; the event store itself needs 256"`
+	ReserveMiB   int `yaml:"reserve_mib" doc:"room on the hub's disk that is kept for decisions and revocations when all else is full, in MiB"`
+}
+
 // Log is the log.
 type Log struct {
 	Level  string `yaml:"level" doc:"debug, info, warn, error"`
@@ -132,6 +143,7 @@ func Default() Config {
 		Sensor:   Sensor{Tier: "auto", RingMiB: 8},
 		Resolver: Resolver{Listen: []string{"127.0.0.1:5300"}, Cache: 100_000},
 		Spool:    Spool{MaxMiB: 1024},
+		Disk:     Disk{WarnPercent: 15, BrakePercent: 5, BrakeMiB: 2048, ReserveMiB: 64},
 		Log:      Log{Level: "info", Format: "text"}}
 }
 
@@ -335,6 +347,17 @@ func (c Config) check() error {
 	if host, _, _ := net.SplitHostPort(c.Hub.Console); !c.Hub.ConsoleTLS && !loopback(host) {
 		return bad("hub.console", "%s is not this machine alone: set hub.console_tls to true, or sessions could be read on the way", c.Hub.Console)
 	}
+	if _, _, err := net.SplitHostPort(c.Metrics); c.Metrics != "" && err != nil {
+		return bad("metrics", "%q is not of the form host:port", c.Metrics)
+	}
+	switch d := c.Disk; {
+	case d.WarnPercent < 0 || d.WarnPercent > 90 || d.BrakePercent < 0 || d.BrakePercent > 90:
+		return bad("disk", "the percentages must lie between 0 and 90")
+	case d.BrakeMiB < minBrakeMiB:
+		return bad("disk.brake_mib", "the brake must close before the event store does: at least %d", minBrakeMiB)
+	case d.ReserveMiB < 0 || d.ReserveMiB > d.BrakeMiB/2:
+		return bad("disk.reserve_mib", "the reserve must be smaller than half of disk.brake_mib")
+	}
 	if life := c.Hub.NodeLife(); life < minNodeLife || life > maxNodeLife {
 		return bad("hub.node_certificate_life", "%q is not a time between %s and %s, such as 2160h for 90 days", c.Hub.NodeCert, minNodeLife, maxNodeLife)
 	}
@@ -368,6 +391,10 @@ func (c Config) check() error {
 	}
 	return nil
 }
+
+// minBrakeMiB is what must be free at least: the event store refuses rows below
+// 256 MiB, and what was taken by then must still find room.
+const minBrakeMiB = 384
 
 func loopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -42,6 +42,10 @@ func TestErrorsNamePlaceAndRemedy(t *testing.T) {
 		"no time":          {"hub:\n  node_certificate_life: 90\n", nil, []string{"hub.node_certificate_life", "2160h"}},
 		"open console":     {"hub:\n  console: 0.0.0.0:7080\n", nil, []string{"hub.console", "console_tls"}},
 		"unknown variable": {"", []string{"NOROSHI_HUB_CONSOL=x"}, []string{"NOROSHI_HUB_CONSOL"}},
+		"no port":          {"metrics: 9464\n", nil, []string{"metrics", "host:port"}},
+		"late brake":       {"disk:\n  brake_mib: 100\n", nil, []string{"disk.brake_mib", "384"}},
+		"large reserve":    {"disk:\n  reserve_mib: 2000\n", nil, []string{"disk.reserve_mib"}},
+		"over the whole":   {"disk:\n  warn_percent: 101\n", nil, []string{"disk", "90"}},
 		"two centres":      {"hub:\n  organisations: [{slug: a}, {slug: b}]\n", nil, []string{"one organisation without parent"}},
 		"orphan":           {"hub:\n  organisations: [{slug: a}, {slug: b, parent: c}]\n", nil, []string{"[1]", `"c"`}},
 	} {

@@ -23,6 +23,9 @@ const (
 	RefusedBusy      Refusal = "busy"
 )
 
+// Refusals are all of them.
+var Refusals = [...]Refusal{RefusedHandshake, RefusedUnknown, RefusedRetired, RefusedExpired, RefusedCut, RefusedToken, RefusedBusy}
+
 // refusals counts them.
 type refusals struct {
 	mu sync.Mutex

@@ -171,6 +171,9 @@ func (s *ownCert) good() bool {
 	return bytes.Equal(s.cert.Certificate[1], authority.Raw) && !slices.ContainsFunc(s.hosts, func(h string) bool { return leaf.VerifyHostname(h) != nil })
 }
 
+// Authority is the name of the authority's certificate among the hub's own.
+const Authority = "authority"
+
 // Ending is one of the hub's own certificates.
 type Ending struct {
 	Name     string    `json:"name"` // authority, server, cluster
@@ -180,7 +183,7 @@ type Ending struct {
 // Own lists the hub's own certificates that are in use, and renews those whose
 // time has come.
 func (ca *CA) Own() []Ending {
-	list := []Ending{{"authority", ca.present().NotAfter}}
+	list := []Ending{{Authority, ca.present().NotAfter}}
 	for _, c := range []*ownCert{ca.server, ca.cluster} {
 		c.mu.Lock()
 		if c.cert != nil {

@@ -3,6 +3,7 @@ package intel
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"noroshi/fault"
 	"noroshi/ident"
@@ -44,4 +45,21 @@ func (in *Intel) Hunted(ctx context.Context, tx *ledger.Tx, id ident.ID) (bool, 
 	}
 	n, err := r.RowsAffected()
 	return n > 0, fault.Wrap("intel.hunted", err)
+}
+
+// Hunts is how many wait to be looked for, and since when.
+type Hunts struct {
+	Waiting int64
+	Oldest  time.Time // zero when none waits
+}
+
+// Hunts counts what Unhunted lists.
+func (in *Intel) Hunts(ctx context.Context) (h Hunts, err error) {
+	err = in.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		var oldest int64
+		err := q.QueryRow(ctx, `SELECT COUNT(*), COALESCE(MIN(since), 0) FROM indicator_unhunted`).Scan(&h.Waiting, &oldest)
+		h.Oldest = ledger.Time(oldest)
+		return err
+	})
+	return h, fault.Wrap("intel.hunts", err)
 }

@@ -201,7 +201,7 @@ func (in *Intel) Consider(ctx context.Context, s access.Scope, f finding.Finding
 		for _, p := range pol.propose(f) {
 			ind, err := in.Decide(ctx, s, p)
 			if k := fault.KindOf(err); err != nil && (k == fault.Invalid || k == fault.NotFound) {
-				in.d.Log.Warn("a policy's proposal was refused", "role", "hub", "policy", pol.Name, "finding", f.ID, "why", fault.PublicOf(err))
+				in.d.Log.Warn("a policy's proposal was refused", "role", "hub", "policy", pol.Name, "org", f.Org, "finding", f.ID, "why", fault.PublicOf(err))
 				continue
 			}
 			if err != nil {

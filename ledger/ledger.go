@@ -44,6 +44,9 @@ type DB struct {
 	engine      string
 	transient   func(error) bool // an error after which the transaction is simply tried again
 	now         func() time.Time
+	// OnWrite hears how long each Write took and whether it failed. It is set
+	// before the ledger is used.
+	OnWrite func(took time.Duration, err error)
 }
 
 // Open opens or makes the ledger: "sqlite:/path/file.db", or
@@ -66,7 +69,7 @@ func Open(ctx context.Context, url string, options ...Option) (*DB, error) {
 // connect opens the engine and looks at nothing.
 func connect(ctx context.Context, url string) (*DB, error) {
 	const op = "ledger.open"
-	db := &DB{now: time.Now}
+	db := &DB{now: time.Now, OnWrite: func(time.Duration, error) {}}
 	var err error
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		if path == "" || path == ":memory:" {
@@ -125,7 +128,9 @@ const (
 // engine asks for it, fn runs again: it must have no effect but through tx, and
 // must set what it returns to its caller anew each time. A Write inside fn
 // would wait for itself.
-func (db *DB) Write(ctx context.Context, actor string, fn func(tx *Tx) error) error {
+func (db *DB) Write(ctx context.Context, actor string, fn func(tx *Tx) error) (err error) {
+	began := time.Now()
+	defer func() { db.OnWrite(time.Since(began), err) }()
 	for try := 1; ; try++ {
 		again, err := db.once(ctx, actor, fn)
 		if !again {

@@ -70,6 +70,12 @@ type Stats struct {
 	Batches, Events, Refused, Redelivered, Findings uint64
 }
 
+// Add counts another path's in.
+func (s *Stats) Add(o Stats) {
+	s.Batches, s.Events, s.Refused = s.Batches+o.Batches, s.Events+o.Events, s.Refused+o.Refused
+	s.Redelivered, s.Findings = s.Redelivered+o.Redelivered, s.Findings+o.Findings
+}
+
 // Ingest is the path.
 type Ingest struct {
 	d     Deps
@@ -79,9 +85,9 @@ type Ingest struct {
 	asked bool                // the store was made to show everything since the start
 
 	mu       sync.Mutex
-	pending  uint64        // the newest bundle that is stored and judged, and not done with
-	commits  time.Time     // when passive DNS was committed last
-	newest   uint64        // the newest bundle that was judged
+	pending  uint64    // the newest bundle that is stored and judged, and not done with
+	commits  time.Time // when passive DNS was committed last
+	marks    Marks
 	observed uint64        // the newest bundle that passive DNS has seen
 	taken    uint64        // bundles whose judgement began
 	kept     uint64        // and those that are stored
@@ -91,7 +97,8 @@ type Ingest struct {
 
 // New makes the path; Run moves along it.
 func New(d Deps) *Ingest {
-	in := &Ingest{d: d, seen: map[ident.ID]uint64{}, pdns: map[ident.ID]uint64{}, jobs: make(chan job, maxJobs), moved: make(chan struct{})}
+	start := d.Reader.Start()
+	in := &Ingest{d: d, marks: Marks{start, start, start}, seen: map[ident.ID]uint64{}, pdns: map[ident.ID]uint64{}, jobs: make(chan job, maxJobs), moved: make(chan struct{})}
 	if d.Judging != nil {
 		in.observed = d.Judging.Mark
 	}
@@ -249,7 +256,7 @@ func (in *Ingest) judge(ctx context.Context, j *job) error {
 	}
 	j.found = len(found)
 	in.mu.Lock()
-	in.newest = j.m.Seq
+	in.marks.Judged = j.m.Seq
 	in.mu.Unlock()
 	in.d.Reader.Judged(j.m.Seq)
 	return nil
@@ -262,7 +269,7 @@ func (in *Ingest) keepAll(ctx context.Context) {
 			return
 		}
 		in.mu.Lock()
-		in.pending = j.m.Seq
+		in.pending, in.marks.Stored = j.m.Seq, j.m.Seq
 		in.kept++
 		close(in.moved)
 		in.moved = make(chan struct{})
@@ -429,11 +436,11 @@ func (in *Ingest) settle(ctx context.Context, give context.CancelCauseFunc) {
 // round makes durable what was taken, and tells the bus what it may forget.
 func (in *Ingest) round(ctx context.Context, whole bool) error {
 	in.mu.Lock()
-	seq, newest := in.pending, in.newest
+	seq, judged := in.pending, in.marks.Judged
 	whole = whole || in.d.Judging == nil || time.Since(in.commits) >= commitEvery
 	in.mu.Unlock()
-	if newest > 0 {
-		in.d.Reader.Judged(newest) // A receiver that missed it hears it now.
+	if in.d.Judging != nil {
+		in.d.Reader.Judged(judged) // A receiver that missed it hears it now.
 	}
 	if seq == 0 {
 		return nil
@@ -456,7 +463,7 @@ func (in *Ingest) round(ctx context.Context, whole bool) error {
 	if in.pending == seq {
 		in.pending = 0
 	}
-	in.commits = time.Now()
+	in.commits, in.marks.Durable = time.Now(), seq
 	return nil
 }
 

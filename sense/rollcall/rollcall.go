@@ -35,6 +35,7 @@ type Report struct {
 	Quarantined uint64   `json:"quarantined"`       // spoiled pieces of its own spool
 	Spooled     int64    `json:"spooled"`           // bytes waiting for the hub
 	OldestMS    int64    `json:"oldest_ms"`         // age of the oldest event waiting
+	BatchMS     float64  `json:"batch_ms"`          // how long the hub took for the newest batch
 	Queries     uint64   `json:"queries,omitempty"` // resolver
 	Blocked     uint64   `json:"blocked,omitempty"`
 	Malformed   uint64   `json:"malformed,omitempty"`

@@ -227,6 +227,10 @@ func (s *Spool) openCursor() (err error) {
 	if _, err := s.cursor.ReadAt(b[:], 0); err == nil && crc32.Checksum(b[:8], castagnoli) == binary.BigEndian.Uint32(b[8:]) {
 		s.acked = binary.BigEndian.Uint64(b[:])
 	}
+	// Its block is taken now, so that a disk that fills up later cannot keep the
+	// cursor from moving. On one that is full already it does not move, and whole
+	// batches are sent again after a restart.
+	_ = s.saveCursor(s.acked)
 	return nil
 }
 

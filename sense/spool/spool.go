@@ -16,7 +16,8 @@
 //   - What is sent twice is a whole batch under the same id.
 //   - The spool is bounded. When it is full, Emit waits a short moment once and
 //     then drops the new event and counts it: the oldest events tell how an
-//     attack began, and what is on disk is already promised.
+//     attack began, and what is on disk is already promised. Where the disk itself
+//     runs short, it may hold only as much as a hub that answers needs.
 //
 // It does not know what events mean, nor the frame of a batch, nor the bus: app
 // gives it an encoder and a publisher.
@@ -69,9 +70,15 @@ type Deps struct {
 	Log       *slog.Logger
 	Now       func() time.Time                  // time.Now when nil
 	Jitter    func(time.Duration) time.Duration // spreads a back-off; random up to it when nil
+	Brake     func() error                      // an error while the disk runs short; nil when nobody looks
 }
 
-const maxSegment = 8 << 20
+const (
+	maxSegment = 8 << 20
+	// tight is what the spool may hold while the disk runs short: events go on to
+	// a hub that takes them, and one that is away does not fill the disk.
+	tight = 2 * maxSegment
+)
 
 // Spool is one spool. Emit may be called by many; Run once.
 type Spool struct {
@@ -190,7 +197,7 @@ func (s *Spool) Emit(e *event.Event) error {
 			s.c.refused++
 			return fault.Wrap(op, err)
 		}
-		if s.total+int64(len(line)+2*headerSize) <= s.cfg.MaxBytes {
+		if s.total+int64(len(line)+2*headerSize) <= s.limit() {
 			if err := s.append(line); err != nil {
 				s.c.dropped++
 				return fault.As(fault.Exhausted, op, err, "the spool cannot be written to")
@@ -202,6 +209,14 @@ func (s *Spool) Emit(e *event.Event) error {
 			return fault.New(fault.Exhausted, op, "the spool is full; the event was dropped and counted")
 		}
 	}
+}
+
+// limit is how many bytes the spool may hold now.
+func (s *Spool) limit() int64 {
+	if s.deps.Brake != nil && s.cfg.MaxBytes > tight && s.deps.Brake() != nil {
+		return tight
+	}
+	return s.cfg.MaxBytes
 }
 
 // waitForRoom waits, without the lock, until there may be room. It returns false

@@ -115,6 +115,12 @@ func (p *Push) writeAcks(ctx context.Context, batch []arrival) ([]ident.ID, erro
 	var nodes []ident.ID
 	for _, a := range batch {
 		nodes = append(nodes, a.node)
+		if a.diverged(known) {
+			continue
+		}
+		if took, first := p.timing.ack(a); first {
+			p.OnHop(HopAcknowledge, took)
+		}
 	}
 	slices.Sort(nodes)
 	return slices.Compact(nodes), nil

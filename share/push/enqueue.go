@@ -45,6 +45,7 @@ func (p *Push) Enqueue(ctx context.Context, tx *ledger.Tx, ind indicator.Indicat
 	if wire.Action.Enforces() && !ind.PAP.MayBlock() {
 		wire.Action = indicator.Observe
 	}
+	p.timing.decide(ind.ID, p.d.Now())
 	body := string(set.Member(wire))
 	old, err := members(ctx, tx, ind.ID)
 	if err != nil {

@@ -55,6 +55,9 @@ type Push struct {
 	kick chan struct{}
 	// OnAck is called after acknowledgements became durable.
 	OnAck func(nodes []ident.ID)
+	// OnHop hears how long a change took over one hop of sharing.
+	OnHop  func(hop string, took time.Duration)
+	timing *timing
 
 	mu   sync.Mutex
 	acks []arrival // waiting to be written
@@ -64,7 +67,7 @@ type Push struct {
 
 // New makes the stage; Run pushes.
 func New(d Deps) *Push {
-	return &Push{d: d, kick: make(chan struct{}, 1), OnAck: func([]ident.ID) {}}
+	return &Push{d: d, kick: make(chan struct{}, 1), OnAck: func([]ident.ID) {}, OnHop: func(string, time.Duration) {}, timing: newTiming()}
 }
 
 const everyone = "all"

@@ -205,7 +205,15 @@ func (p *Push) pushed(ctx context.Context, frames []set.Frame) error {
 		}
 		return nil
 	})
-	return fault.Wrap("push.pushed", err)
+	if err != nil {
+		return fault.Wrap("push.pushed", err)
+	}
+	for _, f := range frames {
+		for _, took := range p.timing.push(f) {
+			p.OnHop(HopPush, took)
+		}
+	}
+	return nil
 }
 
 // delta reads the next entries of a feed as one frame.

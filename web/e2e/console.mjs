@@ -1,14 +1,15 @@
 // Drives the console of a running platform in Chromium: signs in by the one-time
 // link, runs a drill and watches the signal arrive, visits every page in both
 // languages, and asks axe about each. LINK is the sign-in link, DRILL a command
-// that runs a drill and prints JSON, SCREENSHOTS a folder for pictures.
+// that runs a drill and prints JSON, BRAKED the link of a second platform whose
+// disk's brake is closed, SCREENSHOTS a folder for pictures.
 import { AxeBuilder } from "@axe-core/playwright";
 import { exec } from "node:child_process";
 import { promisify } from "node:util";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
-const { LINK, DRILL, SCREENSHOTS } = process.env;
+const { LINK, DRILL, BRAKED, SCREENSHOTS } = process.env;
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
@@ -103,10 +104,28 @@ try {
     await shot("nodes-ja");
     await axe("nodes");
   });
+  await step("the status explains the lag at each hop, and opens its rows", async () => {
+    await page.goto(origin + "/status");
+    await page.locator(".way li").nth(6).waitFor();
+    assert.equal(await page.locator(".way li").count(), 7, "the line has seven hops");
+    await page.locator("tbody tr", { hasText: "ディスク" }).waitFor();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await page.locator("article", { hasText: "ハブが束を受け取り" }).waitFor();
+    assert.match(page.url(), /at=hop%3Areceive/);
+    await shot("status-ja");
+    await axe("status");
+    await page.locator("tbody tr", { hasText: "ディスク" }).click();
+    await page.locator("article .room.wide").waitFor();
+    await shot("status-disk-ja");
+    await axe("status, a part");
+    await page.locator(".way li").nth(4).getByRole("link").first().click();
+    await page.waitForURL(/\/findings/);
+  });
   await step("every page is there in English, in light, with axe content", async () => {
     await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
     await page.getByRole("button", { name: "English" }).click();
-    for (const [path, name] of [["/", "beacon"], ["/findings?state=all", "findings"], ["/indicators?id=" + drill.indicator, "indicator"], ["/search", "search"], ["/nodes", "nodes"]]) {
+    for (const [path, name] of [["/", "beacon"], ["/findings?state=all", "findings"], ["/indicators?id=" + drill.indicator, "indicator"], ["/search", "search"], ["/nodes", "nodes"], ["/status?at=hop:store", "status"]]) {
       await page.goto(origin + path);
       await page.getByRole("main").locator("h1").waitFor();
       await page.waitForLoadState("load");
@@ -124,6 +143,28 @@ try {
     await page.locator(".figure").first().waitFor();
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth + 1), "the page is wider than the screen");
     await shot("beacon-narrow");
+    await page.goto(origin + "/status");
+    await page.locator(".way li").nth(6).waitFor();
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth + 1), "the status is wider than the screen");
+    await shot("status-narrow");
+  });
+  await step("a closed brake is said on every page, with what to do", async () => {
+    const braked = await (await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "ja-JP", colorScheme: "dark", reducedMotion: "reduce" })).newPage();
+    await braked.goto(BRAKED);
+    await braked.locator(".banner", { hasText: "ディスクのブレーキが作動中" }).waitFor();
+    await braked.locator(".banner").getByRole("link").click();
+    await braked.locator(".way-stuck").first().waitFor();
+    await braked.locator("article", { hasText: "自動で再開します" }).waitFor();
+    if (SCREENSHOTS) await braked.screenshot({ path: SCREENSHOTS + "/status-braked-ja.png" });
+    const { violations } = await new AxeBuilder({ page: braked }).withTags(["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]).analyze();
+    assert.deepEqual(violations.map((v) => v.id), [], "axe, braked");
+    await braked.getByRole("button", { name: "English" }).click();
+    await braked.emulateMedia({ colorScheme: "light" });
+    await braked.locator(".way-stuck").first().waitFor();
+    assert.equal(await braked.locator(".banner").count(), 0, "the status says it in its first line, and not twice");
+    if (SCREENSHOTS) await braked.screenshot({ path: SCREENSHOTS + "/status-braked-en.png" });
+    await braked.goto(new URL(BRAKED).origin + "/findings");
+    await braked.locator(".banner", { hasText: "The disk's brake is closed" }).waitFor();
   });
   assert.deepEqual(foreign, [], "the console asked somebody else");
   assert.deepEqual(errors, [], "the console reported errors");

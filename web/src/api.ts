@@ -42,6 +42,18 @@ export type NodeInfo = {
   lag_ms: number; clock_skew_ms: number; events: number; events_per_second: number; dropped: number; quarantined: number; spooled: number;
   queries: number; blocked: number; malformed: number; limits: string[]; not_after: string; certificate_overdue: boolean; cut_why?: string;
 };
+export type Text = { en: string; ja: string };
+export type FlowState = "fine" | "slow" | "stuck";
+export type StatusHop = {
+  name: string; state: FlowState; since: string; waiting: number | null; unit: string; bytes: number | null; oldest_ms: number | null; per_second: number | null;
+  why: Text; do: Text; rows: string;
+};
+export type Fact = { name: string; value: number; unit: string; text?: string };
+export type Part = { kind: string; name: string; id?: string; org?: string; hub?: string; state: FlowState; since: string; lag_ms: number | null; why: Text; do: Text; facts: Fact[]; rows: string };
+export type Status = {
+  as_of: string; hub: string; state: FlowState; since: string; why: Text; do: Text; hops: StatusHop[]; parts: Part[] | null;
+  nodes: { active: number; away: number; cut: number; trouble: number }; whole: boolean;
+};
 export type Org = { id: string; parent?: string; slug: string; name: string; name_ja: string; kana?: string; sector: string };
 export type Row = { time: string; fields: Record<string, string> };
 export type Counted = { value: string; count: number };

@@ -6,13 +6,14 @@ import { createRoot } from "react-dom/client";
 import "@fontsource-variable/inter/wght.css";
 import "@fontsource-variable/noto-sans-jp/wght.css";
 import "./styles.css";
-import { type Beacon, del, get, type Org, post, Problem, query, type Session } from "./api.ts";
+import { type Beacon, del, get, type Org, post, Problem, query, type Session, type Status } from "./api.ts";
 import { type Key, type Lang, LangContext, longDate, useT } from "./i18n.ts";
 import { BeaconPage } from "./pages/beacon.tsx";
 import { FindingsPage } from "./pages/findings.tsx";
 import { IndicatorsPage } from "./pages/indicators.tsx";
 import { NodesPage } from "./pages/nodes.tsx";
 import { SearchPage } from "./pages/search.tsx";
+import { Brake, StatusPage, useStatus } from "./pages/status.tsx";
 import { go, useLocation } from "./route.ts";
 import { Failed } from "./ui.tsx";
 
@@ -64,12 +65,13 @@ function SignIn() {
   );
 }
 
-const pages: { path: string; key: Key; lamp: (b?: Beacon) => [string, string] }[] = [
+const pages: { path: string; key: Key; lamp: (b?: Beacon, s?: Status) => [string, string] }[] = [
   { path: "/", key: "beacon", lamp: () => ["", ""] },
   { path: "/search", key: "observe", lamp: (b) => ["ok", b ? `${b.stages.observe.per_second.toFixed(0)}/s` : ""] },
   { path: "/findings", key: "findings", lamp: (b) => [b?.stages.analyse.open ? "amber" : "ok", String(b?.stages.analyse.open ?? "")] },
   { path: "/indicators", key: "indicators", lamp: (b) => [b?.stages.intel.held ? "amber" : "ok", String(b?.stages.intel.active ?? "")] },
   { path: "/nodes", key: "nodes", lamp: (b) => [b?.stages.nodes.away ? "failing" : "ok", String(b?.stages.nodes.total ?? "")] },
+  { path: "/status", key: "status", lamp: (_, s) => [s?.state === "stuck" ? "failing" : s?.state === "slow" ? "amber" : "ok", ""] },
 ];
 
 function Shell({ session, other, turn }: { session: Session; other: () => void; turn: () => void }) {
@@ -77,12 +79,13 @@ function Shell({ session, other, turn }: { session: Session; other: () => void; 
   const { path } = useLocation();
   const cache = useQueryClient();
   const beacon = useQuery({ queryKey: ["beacon"], queryFn: () => get<Beacon>("/beacon"), refetchInterval: 10_000 });
+  const status = useStatus();
   const orgs = useQuery({ queryKey: ["organisations"], queryFn: () => get<{ items: Org[] }>("/organisations") }).data?.items ?? [];
   const find = useRef<HTMLInputElement>(null);
   const [now, setNow] = useState(() => new Date());
   useEffect(() => { const id = setInterval(() => setNow(new Date()), 1000); return () => clearInterval(id); }, []);
   useEffect(() => {
-    const reads: Record<string, string[]> = { signal: ["beacon", "indicator"], finding: ["findings", "finding", "beacon"], indicator: ["indicators", "indicator", "beacon"], node: ["nodes"] };
+    const reads: Record<string, string[]> = { signal: ["beacon", "indicator"], finding: ["findings", "finding", "beacon"], indicator: ["indicators", "indicator", "beacon"], node: ["nodes", "status"], status: ["status"] };
     const due = new Set<string>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const live = new EventSource("/api/v1/live");
@@ -107,7 +110,7 @@ function Shell({ session, other, turn }: { session: Session; other: () => void; 
         <p className="brand"><b>狼煙 Noroshi</b><span className="muted">{pick(session.organisation.name, session.organisation.name_ja)}</span></p>
         <ul>
           {pages.map((p) => {
-            const [lamp, n] = p.lamp(beacon.data);
+            const [lamp, n] = p.lamp(beacon.data, status.data);
             return <li key={p.path}><a href={p.path} aria-current={p.path === path ? "page" : undefined}><span className={"lamp " + lamp} aria-hidden="true" />{t(p.key)}<span className="num muted">{n}</span></a></li>;
           })}
         </ul>
@@ -124,8 +127,9 @@ function Shell({ session, other, turn }: { session: Session; other: () => void; 
           <button className="quiet" lang={lang === "ja" ? "en" : "ja"} onClick={other}>{t("language")}</button>
           <button className="quiet" onClick={() => void del("/session").then(() => { client.clear(); go("/sign-in"); })}>{t("signOut")}</button>
         </header>
+        {path !== "/status" && <Brake />}
         <main>
-          {path === "/" ? <BeaconPage /> : path === "/findings" ? <FindingsPage orgs={orgs} /> : path === "/indicators" ? <IndicatorsPage orgs={orgs} /> : path === "/search" ? <SearchPage /> : path === "/nodes" ? <NodesPage orgs={orgs} /> : <p className="empty">{t("unknownPage")}</p>}
+          {path === "/" ? <BeaconPage /> : path === "/findings" ? <FindingsPage orgs={orgs} /> : path === "/indicators" ? <IndicatorsPage orgs={orgs} /> : path === "/search" ? <SearchPage /> : path === "/nodes" ? <NodesPage orgs={orgs} /> : path === "/status" ? <StatusPage orgs={orgs} /> : <p className="empty">{t("unknownPage")}</p>}
         </main>
       </div>
     </div>

@@ -1,5 +1,5 @@
 // Every view is a URL: a path and search parameters. This is all the routing
-// that five pages need.
+// that six pages need.
 import { useSyncExternalStore } from "react";
 
 const listeners = new Set<() => void>();

@@ -62,7 +62,7 @@ export function NodesPage({ orgs }: { orgs: Org[] }) {
               {one.certificate_overdue && <p className="failing">{t("certificateOverdue")}</p>}
               <ul className="matched">{one.limits.map((l) => <li key={l}>{l}</li>)}</ul>
               <dl className="fields">
-                {([["events", one.events], [t("drops"), one.dropped], [t("spooled"), `${one.spooled} B`], [t("quarantine"), one.quarantined], ["queries", one.queries], [t("blockedCount"), one.blocked], ["clock skew", `${one.clock_skew_ms} ms`], [t("certificate"), longDate(new Date(one.not_after), lang)], ["id", one.id]] as [string, string | number][]).map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}
+                {([["events", one.events], [t("drops"), one.dropped], [t("spooled"), `${one.spooled} B`], [t("quarantine"), one.quarantined], ["queries", one.queries], [t("blockedCount"), one.blocked], ["clock skew", `${one.clock_skew_ms} ms`], [t("certificateEnds"), longDate(new Date(one.not_after), lang)], ["id", one.id]] as [string, string | number][]).map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}
               </dl>
               {one.state !== "cut" && (cutting ? <Ask label={t("cutOff")} submit={(r) => cut.mutate(r)} cancel={() => setCutting(false)} /> : <p className="actions"><button onClick={() => setCutting(true)}>{t("cutOff")}</button></p>)}
             </article>
