@@ -70,6 +70,24 @@ func (b *Ballast) Fill() {
 	}
 }
 
+// Leave sees to it that so many MiB are free.
+func (b *Ballast) Leave(mib int) {
+	b.t.Helper()
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(b.file.Fd()), &st); err != nil {
+		b.t.Fatal(err)
+	}
+	info, err := b.file.Stat()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if lack := int64(mib)<<20 - int64(st.Bavail)*st.Bsize; lack > 0 {
+		if err := b.file.Truncate(max(0, info.Size()-lack)); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
 // Drop gives everything back.
 func (b *Ballast) Drop() {
 	b.t.Helper()
