@@ -102,6 +102,10 @@ func (h *Hub) stream(ctx context.Context, c jetstream.StreamConfig) (jetstream.S
 	return h.js.UpdateStream(ctx, c)
 }
 
+// electWithin is how long a cluster that lost a server may take to choose who
+// answers in its place.
+const electWithin = 10 * time.Second
+
 // patiently asks again while nobody answers: a cluster without a leader is
 // silent, and one whose streams are electing refuses.
 func patiently(ctx context.Context, ask func(ctx context.Context) error) error {
@@ -175,7 +179,13 @@ func markKey(reader string, partition int) string {
 
 // Mark is how far a reader has read: everything up to it is durable with it.
 func (h *Hub) Mark(ctx context.Context, reader string, partition int) (uint64, error) {
-	e, err := h.state.Get(ctx, markKey(reader, partition))
+	ctx, cancel := context.WithTimeout(ctx, electWithin)
+	defer cancel()
+	var e jetstream.KeyValueEntry
+	err := patiently(ctx, func(ctx context.Context) (err error) {
+		e, err = h.state.Get(ctx, markKey(reader, partition))
+		return err
+	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return 0, nil
 	}
