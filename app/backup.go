@@ -188,7 +188,7 @@ func (h *hub) backup(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Trailer", operator.ErrorTrailer)
 	src := backup.Source{Ledger: h.db, Bus: h.line}
-	if s, ok := h.events.(backup.Snapshots); ok && !o.NoEvents {
+	if s := h.snapshots; s != nil && !o.NoEvents {
 		src.Events = s
 	}
 	err := makeBackup(r.Context(), h.cfg.DataDir, src, o, w)

@@ -21,6 +21,7 @@ import (
 	"noroshi/analyse/pdns"
 	"noroshi/analyse/sigma"
 	"noroshi/api"
+	"noroshi/backup"
 	"noroshi/bus"
 	"noroshi/care"
 	"noroshi/config"
@@ -64,6 +65,7 @@ type hub struct {
 	line       *bus.Hub
 	roll       *rollcall.Roll
 	own        eventstore.Store // built in; nil when the stores are of other machines
+	snapshots  backup.Snapshots // of it, for a backup
 	fed        []*fed
 	replicas   *replicas.Reader
 	events     eventstore.Reader
@@ -266,7 +268,7 @@ func (h *hub) store(ctx context.Context) error {
 		return err
 	}
 	timed := timedStore{s, h.seen}
-	h.own, h.events = timed, timed
+	h.own, h.events, h.snapshots = timed, timed, s
 	h.run.cleanup("events", s.Close)
 	return nil
 }

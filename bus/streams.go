@@ -115,6 +115,7 @@ func patiently(ctx context.Context, ask func(ctx context.Context) error) error {
 		cancel()
 		var api *jetstream.APIError
 		again := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
+			errors.Is(err, jetstream.ErrStreamNotFound) || // Another hub made it, and not every server has heard.
 			errors.As(err, &api) && api.Code == 503
 		if !again || ctx.Err() != nil {
 			return err
