@@ -51,9 +51,10 @@ func TestEdgeAheadOfARestoredHubTakesItsSet(t *testing.T) {
 			}
 			run := func(r *rig) {
 				ctx, cancel := context.WithCancel(context.Background())
-				done := make(chan struct{})
-				go func() { defer close(done); _ = r.push.Run(ctx) }()
-				r.stop = sync.OnceFunc(func() { cancel(); <-done })
+				var all sync.WaitGroup
+				all.Go(func() { _ = r.push.Run(ctx) })
+				all.Go(func() { _ = r.push.Acknowledge(ctx) })
+				r.stop = sync.OnceFunc(func() { cancel(); all.Wait() })
 				t.Cleanup(r.stop)
 			}
 			first := hub(ledgertest.SQLite(t))
