@@ -160,7 +160,13 @@ func (c *cluster) organisations(hub string) ([]org.Organisation, error) {
 
 func (c *cluster) awaitHub(hub string) {
 	c.Helper()
-	waitFor(c, hub+" answers", func() bool { _, err := c.organisations(hub); return err == nil })
+	waitFor(c, hub+" answers", func() bool {
+		if _, err := os.Stat(fmt.Sprint("/proc/", c.procs[hub].PID())); err != nil {
+			c.Fatal(hub, " ended")
+		}
+		_, err := c.organisations(hub)
+		return err == nil
+	})
 }
 
 // node lets a node join with a token of one hub and reach those that its host
@@ -192,9 +198,17 @@ func (c *cluster) nodes(hub string) map[string]api.Node {
 
 func (c *cluster) state(hub, node string) string { return c.nodes(hub)[node].State }
 
-// drill rehearses the whole line through a hub.
+// drill rehearses the whole line through a hub, once it has heard of every node.
 func (c *cluster) drill(what, hub string) {
 	c.Helper()
+	waitFor(c, hub+" has heard of every node", func() bool {
+		for _, n := range c.nodes(hub) {
+			if n.State == "away" {
+				return false
+			}
+		}
+		return true
+	})
 	out, err := c.run(c.Context(), hub, c.program, "drill", "--config", c.config(hub))
 	if err != nil {
 		c.Fatalf("%s, a drill through %s fails: %v\n%s", what, hub, err, out)
