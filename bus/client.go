@@ -20,6 +20,9 @@ type Client struct {
 	changed chan struct{}
 }
 
+// pingEvery is how often a node asks whether its hub is still there.
+const pingEvery = 4 * time.Second
+
 // Dial makes the line. It returns at once, also when the hub is away; an error
 // is for what can never work.
 func Dial(hub string, node Node, tlsConfig *tls.Config) (*Client, error) {
@@ -38,7 +41,9 @@ func Dial(hub string, node Node, tlsConfig *tls.Config) (*Client, error) {
 		nats.ReconnectBufSize(-1),   // What cannot be sent now waits in the spool, on disk.
 		nats.ConnectHandler(signal), nats.ReconnectHandler(signal),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
-		nats.Timeout(5*time.Second), nats.PingInterval(20*time.Second), nats.NoEcho())
+		// A hub whose network is cut says no good-bye: it is left for another after
+		// three intervals.
+		nats.Timeout(5*time.Second), nats.PingInterval(pingEvery), nats.NoEcho())
 	if err != nil {
 		return nil, fault.As(fault.Invalid, "bus.dial", err, "the hub's address %q cannot be used", hub)
 	}

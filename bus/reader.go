@@ -110,12 +110,15 @@ func (r *Reader) Stop() { r.pull.Stop() }
 
 // pull reads a subject of a stream in order, after a sequence.
 func (h *Hub) pull(ctx context.Context, stream, subject string, after uint64) (*Pull, error) {
-	s, err := h.js.Stream(ctx, stream)
-	if err != nil {
-		return nil, fault.Wrap("bus.pull", err)
-	}
-	c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject},
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1})
+	var s jetstream.Stream
+	var c jetstream.Consumer
+	err := patiently(ctx, func(ctx context.Context) (err error) {
+		if s, err = h.js.Stream(ctx, stream); err == nil {
+			c, err = s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject},
+				DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1})
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fault.Wrap("bus.pull", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -256,6 +257,9 @@ func (l natsLog) Warnf(f string, a ...any)  { l.write(slog.LevelWarn, f, a) }
 func (l natsLog) Errorf(f string, a ...any) { l.write(slog.LevelWarn, f, a) }
 func (l natsLog) Fatalf(f string, a ...any) { l.write(slog.LevelError, f, a) }
 func (l natsLog) write(v slog.Level, f string, a []any) {
+	if strings.HasPrefix(f, "Unknown account") {
+		return // Nodes of that organisation are at another hub; what is for them goes through the hubs' account.
+	}
 	text := sprintf(f, a)
 	l.log.Log(context.Background(), v, text[:min(len(text), maxLogLine)], "role", "bus")
 }

@@ -67,7 +67,7 @@ func (h *Hub) open(ctx context.Context) error {
 			return err
 		})
 		if err != nil {
-			return fault.As(fault.Unavailable, op, err, "the stream %s cannot be opened", c.Name)
+			return fault.As(fault.Unavailable, op, err, "the stream %s cannot be opened: %v", c.Name, err)
 		}
 	}
 	h.epoch = h.bundles.CachedInfo().Config.Metadata[epochKey]
@@ -76,7 +76,7 @@ func (h *Hub) open(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fault.As(fault.Unavailable, op, err, "the hubs' state cannot be opened")
+		return fault.As(fault.Unavailable, op, err, "the hubs' state cannot be opened: %v", err)
 	}
 	return h.adopt(ctx)
 }
@@ -106,6 +106,9 @@ func (h *Hub) stream(ctx context.Context, c jetstream.StreamConfig) (jetstream.S
 // answers in its place.
 const electWithin = 10 * time.Second
 
+// noPeers is what a cluster answers in which not enough servers have met yet.
+const noPeers jetstream.ErrorCode = 10005
+
 // patiently asks again while nobody answers: a cluster without a leader is
 // silent, and one whose streams are electing refuses.
 func patiently(ctx context.Context, ask func(ctx context.Context) error) error {
@@ -115,8 +118,8 @@ func patiently(ctx context.Context, ask func(ctx context.Context) error) error {
 		cancel()
 		var api *jetstream.APIError
 		again := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
-			errors.Is(err, jetstream.ErrStreamNotFound) || // Another hub made it, and not every server has heard.
-			errors.As(err, &api) && api.Code == 503
+			errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) || // Another hub makes it just now.
+			errors.As(err, &api) && (api.Code == 503 || api.ErrorCode == noPeers)
 		if !again || ctx.Err() != nil {
 			return err
 		}

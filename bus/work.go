@@ -248,7 +248,8 @@ func (w *Work) start(ctx context.Context, t Task) {
 	run := &running{cancel, make(chan struct{})}
 	w.running[t.Name] = run
 	go func() {
-		err := t.Run(ctx, func() bool { return ctx.Err() == nil && w.alive() })
+		// What is given back in good order is this hub's until it has ended.
+		err := t.Run(ctx, func() bool { return context.Cause(ctx) != Lost && w.alive() })
 		cancel(nil)
 		if err != nil && context.Cause(ctx) != Lost {
 			w.log.Error("a task ended; it is started again", "role", "hub", "hub", w.id, "task", t.Name, "err", err)
