@@ -32,7 +32,7 @@ bench-chain: build
 
 # A week of a country's events, and what a new indicator finds in them. ARGS='-times 0.1,1,3' shows the growth.
 bench-hunt:
-	go run ./bench/hunt $(ARGS)
+	CGO_ENABLED=0 go run ./bench/hunt $(ARGS)
 
 # What an event costs on its way through a hub; GROWTH=1 measures other sizes too.
 bench-ingest: build

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"noroshi/access"
@@ -40,10 +41,10 @@ type place struct{ org, node ident.ID }
 
 var errEnough = errors.New("enough sightings")
 
-// rows asks for whole events, of which the first become evidence. They come in
-// any order, and are put into theirs here: sorting them in the engine would read
-// all that it finds before the limit.
-var rows = "* | limit " + strconv.Itoa(eventstore.MaxLimit)
+// rows asks for the events, as far as record.go needs them. They come in any
+// order, and are put into theirs here: sorting them in the engine would read all
+// that it finds before the limit.
+var rows = "* | fields " + strings.Join(columns, ", ") + " | limit " + strconv.Itoa(eventstore.MaxLimit)
 
 // all looks at every row that the index finds. One query is enough for what is
 // rare. For the rest it asks how many there are and since when, and cuts the

@@ -4,13 +4,15 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+
 	"noroshi/event"
 	"noroshi/observable"
 )
 
 // The engine keeps a bloom filter of the words of each block's fields, so that
 // what stands nowhere costs nothing. But a name or an address is several words,
-// which for themselves ("com", "192") stand everywhere. So each row has a field
+// which for themselves ("com", "192") stand everywhere. So each row has fields
 // with the observables of its event, each as a chain of words joined by dots:
 // first the word of the thing itself, then those of what it lies in (a name's
 // parents, an address's ranges). A word is 29 bits of a hash. Whatever is
@@ -18,7 +20,46 @@ import (
 // a phrase in each chain that goes through it; two, because one of a thousand
 // words that are nowhere seems to be in a block, but hardly one of a million
 // pairs. What is found by chance is told apart by who searched.
-const indexField = "observables"
+//
+// There is a field for each kind of thing, because each phrase is tried on the
+// filter of each block that has its field: so no hash is looked for among
+// names, nor anywhere where no program was seen.
+const (
+	domainField = "observables.domain"
+	ipv4Field   = "observables.ipv4"
+	ipv6Field   = "observables.ipv6"
+	md5Field    = "observables.md5"
+	sha1Field   = "observables.sha1"
+	sha256Field = "observables.sha256"
+	urlField    = "observables.url"
+)
+
+// indexFields are all of them, in the order of their names.
+var indexFields = [...]string{domainField, ipv4Field, ipv6Field, md5Field, sha1Field, sha256Field, urlField}
+
+// indexField is where an observable is indexed.
+func indexField(o observable.Observable) string {
+	switch o.Kind {
+	case observable.Domain:
+		return domainField
+	case observable.IPv4:
+		return ipv4Field
+	case observable.IPv6:
+		return ipv6Field
+	case observable.CIDR:
+		if strings.Contains(o.Value, ":") {
+			return ipv6Field
+		}
+		return ipv4Field
+	case observable.MD5:
+		return md5Field
+	case observable.SHA1:
+		return sha1Field
+	case observable.SHA256:
+		return sha256Field
+	}
+	return urlField
+}
 
 // maxLabels of a name have a word; a deeper name is found by its last ones.
 const maxLabels = 8
@@ -26,17 +67,30 @@ const maxLabels = 8
 // The lengths of an address's ranges that have a word.
 var levels4, levels6 = []int{24, 16}, []int{64, 48, 32}
 
-// indexOf writes the chains of an event.
-func indexOf(all []event.Observable) string {
+// appendIndex adds the fields with the chains of an event's observables.
+func appendIndex(fields []logstorage.Field, all []event.Observable) []logstorage.Field {
 	b := make([]byte, 0, 28*len(all))
-	for i := range all {
-		b = appendChain(b, all[i].Observable)
+	var ends [len(indexFields)]int
+	for i, name := range indexFields {
+		for j := range all {
+			if o := all[j].Observable; indexField(o) == name {
+				b = appendChain(b, o)
+			}
+		}
+		ends[i] = len(b)
 	}
-	return string(b)
+	text, start := string(b), 0
+	for i, end := range ends {
+		if end > start {
+			fields = append(fields, logstorage.Field{Name: indexFields[i], Value: text[start : end-1]})
+		}
+		start = end
+	}
+	return fields
 }
 
-// appendChain writes a chain after what is there. A name of one label, which no
-// indicator has, gets none.
+// appendChain writes a chain and a space behind it. A name of one label, which
+// no indicator has, gets none.
 func appendChain(dst []byte, o observable.Observable) []byte {
 	var links [maxLabels]uint64 // The last is that of the thing itself.
 	n := 0
@@ -58,13 +112,10 @@ func appendChain(dst []byte, o observable.Observable) []byte {
 	if n == 0 {
 		return dst
 	}
-	if len(dst) > 0 {
-		dst = append(dst, ' ')
-	}
 	for i := n - 1; i >= 0; i-- {
 		dst = append(appendWord(dst, links[i]), '.')
 	}
-	return appendWord(dst, links[0]>>32) // So that the last has a second word too.
+	return append(appendWord(dst, links[0]>>32), ' ') // So that the last has a second word too.
 }
 
 // nameLinks hashes a name from its end, and so each parent on the way.
@@ -147,7 +198,7 @@ func appendWord(dst []byte, h uint64) []byte {
 }
 
 // phrases are what to look for: a row has one of them if its event shows o.
-// Without phrases every event with an observable may.
+// Without phrases every event with an observable of its kind may.
 func phrases(o observable.Observable) []string {
 	if o.Kind == observable.CIDR {
 		if p, err := netip.ParsePrefix(o.Value); err == nil {
@@ -160,7 +211,7 @@ func phrases(o observable.Observable) []string {
 func phrase(o observable.Observable) string {
 	c := string(appendChain(nil, o))
 	first, rest, _ := strings.Cut(c, ".")
-	second, _, _ := strings.Cut(rest, ".")
+	second, _, _ := strings.Cut(rest[:len(rest)-1], ".")
 	return first + "." + second
 }
 
@@ -213,13 +264,20 @@ func narrower(p netip.Prefix, bits int) []string {
 // showing is the filter that finds the rows of events that show one of some
 // observables, and perhaps a few more.
 func showing(all []observable.Observable) string {
-	var list []string
+	lists, every := map[string][]string{}, map[string]bool{}
 	for _, o := range all {
-		p := phrases(o)
-		if p == nil {
-			return indexField + ":*"
-		}
-		list = append(list, p...)
+		name, list := indexField(o), phrases(o)
+		lists[name] = append(lists[name], list...)
+		every[name] = every[name] || list == nil
 	}
-	return indexField + `:contains_any("` + strings.Join(list, `","`) + `")`
+	var filters []string
+	for _, name := range indexFields {
+		switch {
+		case every[name]:
+			filters = append(filters, quote(name)+":*")
+		case len(lists[name]) > 0:
+			filters = append(filters, quote(name)+`:contains_any("`+strings.Join(lists[name], `","`)+`")`)
+		}
+	}
+	return either(filters...)
 }

@@ -62,7 +62,7 @@ var Hidden = []string{"_stream"}
 
 // Own are the columns of the engine, with its numbers of the organisations, and
 // the index. No reader gets them.
-var Own = []string{"_stream", "_stream_id", indexField}
+var Own = append([]string{"_stream", "_stream_id"}, indexFields[:]...)
 
 // Ended says why a query was ended before its time, or nil when it was not.
 func Ended(ctx context.Context) error {

@@ -34,9 +34,7 @@ func className(c event.Class) string {
 // of their names: the engine sorts each row by them, and finds it sorted.
 func fieldsOf(fields []logstorage.Field, e *event.Event) []logstorage.Field {
 	own := []logstorage.Field{{Name: "_msg", Value: e.Summary()}, {Name: "class", Value: className(e.ClassUID)}, {Name: "node", Value: string(e.Metadata.Reporter.UID)}}
-	if chains := indexOf(e.Observables()); chains != "" {
-		own = append(own, logstorage.Field{Name: indexField, Value: chains})
-	}
+	own = appendIndex(own, e.Observables())
 	e.Flatten(func(name, value string) {
 		for len(own) > 0 && own[0].Name < name {
 			fields, own = append(fields, own[0]), own[1:]

@@ -2,6 +2,7 @@ package victorialogs_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func TestRowsFromBeforeTheIndexAreFound(t *testing.T) {
 	lr := logstorage.GetLogRows([]string{"class", "node"}, nil, nil, nil, "")
 	refused := logsql.Filler{Rows: lr, Retention: month, Taken: func(eventstore.Row) {},
 		Place: func(r eventstore.Row, fields []logstorage.Field) (logstorage.TenantID, []logstorage.Field) {
-			return logstorage.TenantID{AccountID: r.Tenant}, slices.DeleteFunc(fields, func(f logstorage.Field) bool { return f.Name == "observables" })
+			return logstorage.TenantID{AccountID: r.Tenant}, slices.DeleteFunc(fields, func(f logstorage.Field) bool { return strings.HasPrefix(f.Name, "observables.") })
 		}}.Fill(rows)
 	if len(refused) > 0 {
 		t.Fatal(refused)
