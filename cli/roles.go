@@ -84,14 +84,10 @@ func greet(ctx context.Context, env *environment, h *app.Hub) error {
 }
 
 func hub(ctx context.Context, env *environment, args []string) error {
-	if len(args) > 0 && args[0] == "enrol" {
-		return enrol(ctx, env, args[1:])
-	}
-	if len(args) > 0 && args[0] == "link" {
-		return link(ctx, env, args[1:])
-	}
-	if len(args) > 0 && args[0] == "tokens" {
-		return tokens(ctx, env, args[1:])
+	for name, run := range map[string]func(context.Context, *environment, []string) error{"enrol": enrol, "link": link, "tokens": tokens, "issue": issue, "callout": callout} {
+		if len(args) > 0 && args[0] == name {
+			return run(ctx, env, args[1:])
+		}
 	}
 	fs, get := flags(env, "hub")
 	cfg, log, err := upgrading(env, fs, get, args)
