@@ -257,7 +257,7 @@ func (l natsLog) Warnf(f string, a ...any)  { l.write(slog.LevelWarn, f, a) }
 func (l natsLog) Errorf(f string, a ...any) { l.write(slog.LevelWarn, f, a) }
 func (l natsLog) Fatalf(f string, a ...any) { l.write(slog.LevelError, f, a) }
 func (l natsLog) write(v slog.Level, f string, a []any) {
-	if strings.HasPrefix(f, "Unknown account") {
+	if strings.Contains(f, "Unknown account") {
 		return // Nodes of that organisation are at another hub; what is for them goes through the hubs' account.
 	}
 	text := sprintf(f, a)
