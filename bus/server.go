@@ -108,7 +108,8 @@ func clustered(opts *server.Options, cfg ServerConfig) error {
 	}
 	opts.ServerName = cfg.Name
 	// Nodes are told of one address only; which hub answers there is no matter of theirs.
-	opts.Cluster = server.ClusterOpts{Name: "noroshi", Host: host, Port: port, TLSConfig: cfg.Cluster.TLS, TLSTimeout: 5, NoAdvertise: true}
+	opts.Cluster = server.ClusterOpts{Name: "noroshi", Host: host, Port: port, TLSConfig: cfg.Cluster.TLS, TLSTimeout: 5, NoAdvertise: true,
+		PingInterval: time.Second, MaxPingsOut: 2} // What is sent to a hub whose network is cut is lost until then.
 	for _, h := range cfg.Cluster.Hubs {
 		u, err := url.Parse("nats-route://" + h)
 		if err != nil || u.Port() == "" {
