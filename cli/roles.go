@@ -84,14 +84,9 @@ func greet(ctx context.Context, env *environment, h *app.Hub) error {
 }
 
 func hub(ctx context.Context, env *environment, args []string) error {
-	if len(args) > 0 && args[0] == "enrol" {
-		return enrol(ctx, env, args[1:])
-	}
-	if len(args) > 0 && args[0] == "link" {
-		return link(ctx, env, args[1:])
-	}
-	if len(args) > 0 && args[0] == "tokens" {
-		return tokens(ctx, env, args[1:])
+	verbs := map[string]func(context.Context, *environment, []string) error{"enrol": enrol, "link": link, "tokens": tokens, "callout": callout, "issue": issue}
+	if len(args) > 0 && verbs[args[0]] != nil {
+		return verbs[args[0]](ctx, env, args[1:])
 	}
 	fs, get := flags(env, "hub")
 	cfg, log, err := upgrading(env, fs, get, args)

@@ -339,15 +339,30 @@ func (c *cluster) sameEvents() {
 		}
 		c.procs[name].Stop()
 	}
+	var a, b map[string]int
+	defer func() {
+		if c.Failed() {
+			c.Logf("one store has %d events, the other %d; differences: %v %v", len(a), len(b), differences(a, b), differences(b, a))
+		}
+	}()
 	waitFor(c, "the stores hold the same", func() bool {
-		a, b := c.stored("logs-a"), c.stored("logs-b")
+		a, b = c.stored("logs-a"), c.stored("logs-b")
 		return len(a) > 0 && maps.Equal(a, b)
 	})
-	all := c.stored("logs-a")
-	for e, n := range all {
+	for e, n := range a {
 		if n != 1 {
 			c.Errorf("%s is stored %d times", e, n)
 		}
 	}
-	c.Logf("%d events, in both stores", len(all))
+	c.Logf("%d events, in both stores", len(a))
+}
+
+// differences are the events of a store that another has less often, at most ten.
+func differences(a, b map[string]int) (list []string) {
+	for e, n := range a {
+		if b[e] < n && len(list) < 10 {
+			list = append(list, fmt.Sprintf("%s: %d and %d", e, n, b[e]))
+		}
+	}
+	return list
 }
