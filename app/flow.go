@@ -116,7 +116,7 @@ func (h *hub) quarantineBatch(ctx context.Context, list []ingest.Refused) error 
 
 // decideAck is how long a decided finding may wait to be acknowledged. Deciding
 // twice decides the same, so an acknowledgement need not cost a disk each.
-const decideAck = time.Second
+const decideAck = 3 * time.Second
 
 // decide shows each finding to the policies.
 func (h *hub) decide(ctx context.Context, found *bus.Pull) error {

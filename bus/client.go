@@ -21,7 +21,7 @@ type Client struct {
 }
 
 // pingEvery is how often a node asks whether its hub is still there.
-const pingEvery = 4 * time.Second
+const pingEvery = 2 * time.Second
 
 // Dial makes the line. It returns at once, also when the hub is away; an error
 // is for what can never work.

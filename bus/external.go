@@ -46,6 +46,21 @@ type External struct {
 	conns jetstream.KeyValue // node.server.connection, so that any hub can cut a node off
 }
 
+// NewCallout makes the key that signs who is admitted: its seed for the hubs, its
+// public half for the servers.
+func NewCallout() (seed, public string, err error) {
+	key, err := nkeys.CreateAccount()
+	if err != nil {
+		return "", "", fault.Wrap("bus.callout", err)
+	}
+	s, err := key.Seed()
+	if err != nil {
+		return "", "", fault.Wrap("bus.callout", err)
+	}
+	public, err = key.PublicKey()
+	return string(s), public, fault.Wrap("bus.callout", err)
+}
+
 // Connect joins a cluster. It returns when the cluster answers, or ctx ends.
 func Connect(ctx context.Context, cfg ExternalConfig, deps ServerDeps) (*External, error) {
 	const op = "bus.connect"

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/nats-io/nkeys"
-
 	"crypto/tls"
 	"crypto/x509"
 
@@ -23,15 +21,7 @@ import (
 func external(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{pki: newPKI(t), cut: map[string]bool{}}
-	key, err := nkeys.CreateAccount()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := key.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	issuer, err := key.PublicKey()
+	seed, issuer, err := bus.NewCallout()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +47,7 @@ func external(t *testing.T) *rig {
 		}, "-c", filepath.Join("..", "deploy", "nats", "nats.conf"))
 	}
 	e, err := bus.Connect(t.Context(), bus.ExternalConfig{URLs: []string{"tls://" + clients[1], "tls://" + clients[2]}, TLS: r.mutual("hub"),
-		HubPassword: "hub-secret", SystemPassword: "sys-secret", CalloutSeed: string(seed)}, r.deps())
+		HubPassword: "hub-secret", SystemPassword: "sys-secret", CalloutSeed: seed}, r.deps())
 	if err != nil {
 		t.Fatal(err)
 	}

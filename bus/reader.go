@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -108,6 +109,11 @@ func (r *Reader) Judged(seq uint64) {
 // Stop ends the reading.
 func (r *Reader) Stop() { r.pull.Stop() }
 
+// heartbeat is how often the bus says that there is nothing new. Who misses two
+// reads on through another hub; only a call of Next that waits longer than that
+// notices.
+const heartbeat = time.Second
+
 // pull reads a subject of a stream in order, after a sequence.
 func (h *Hub) pull(ctx context.Context, stream, subject string, after uint64) (*Pull, error) {
 	var s jetstream.Stream
@@ -122,7 +128,7 @@ func (h *Hub) pull(ctx context.Context, stream, subject string, after uint64) (*
 	if err != nil {
 		return nil, fault.Wrap("bus.pull", err)
 	}
-	it, err := c.Messages(jetstream.PullMaxMessages(64))
+	it, err := c.Messages(jetstream.PullMaxMessages(64), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return nil, fault.Wrap("bus.pull", err)
 	}
@@ -138,7 +144,8 @@ type Pull struct {
 	old     uint64 // what was there at the start may have been worked on before
 }
 
-// Next waits for a message until ctx ends.
+// Next waits for a message until ctx ends, which should not be sooner than after
+// three heartbeats.
 func (p *Pull) Next(ctx context.Context) (*Message, error) {
 	m, err := p.it.Next(jetstream.NextContext(ctx))
 	if err != nil {

@@ -30,7 +30,7 @@ type environment struct {
 func commands() []command {
 	return []command{
 		{"up", "", "start everything on this machine: hub, sensor, resolvers", up},
-		{"hub", "[enrol | tokens | link | issue | callout]", "start the hub; 'hub enrol' makes a token for a node, 'hub tokens' lists them, 'hub link' makes a sign-in link; for an external bus 'hub issue' makes certificates and 'hub callout' a key", hub},
+		{"hub", "[enrol | tokens | link | issue | callout]", "start the hub; 'hub enrol' makes a token for a node, 'hub tokens' lists them, 'hub link' makes a sign-in link; for an external bus 'hub issue' makes a server's certificate, 'hub callout' a key", hub},
 		{"sensor", "--join TOKEN", "start the sensor of this machine", sensor},
 		{"resolver", "--join TOKEN", "start a protective resolver", resolver},
 		{"drill", "", "rehearse the signal from attack to protection and time its hops", runDrill},

@@ -84,10 +84,9 @@ func greet(ctx context.Context, env *environment, h *app.Hub) error {
 }
 
 func hub(ctx context.Context, env *environment, args []string) error {
-	for name, run := range map[string]func(context.Context, *environment, []string) error{"enrol": enrol, "link": link, "tokens": tokens, "issue": issue, "callout": callout} {
-		if len(args) > 0 && args[0] == name {
-			return run(ctx, env, args[1:])
-		}
+	verbs := map[string]func(context.Context, *environment, []string) error{"enrol": enrol, "link": link, "tokens": tokens, "callout": callout, "issue": issue}
+	if len(args) > 0 && verbs[args[0]] != nil {
+		return verbs[args[0]](ctx, env, args[1:])
 	}
 	fs, get := flags(env, "hub")
 	cfg, log, err := upgrading(env, fs, get, args)

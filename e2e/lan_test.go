@@ -135,6 +135,13 @@ func (l *lan) run(ctx context.Context, host, program string, args ...string) (st
 	return string(out), err
 }
 
+// empty tells that no program runs on a host. Threads of the test may.
+func (l *lan) empty(host string) bool {
+	out, err := exec.Command("ip", "netns", "pids", l.ns(host)).Output()
+	list := strings.Fields(string(out))
+	return err == nil && (len(list) == 0 || len(list) == 1 && list[0] == strconv.Itoa(os.Getpid()))
+}
+
 // dial connects from a host.
 func (l *lan) dial(ctx context.Context, host, addr string) (net.Conn, error) {
 	type result struct {

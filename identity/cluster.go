@@ -3,9 +3,12 @@ package identity
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"noroshi/fault"
+	"noroshi/identity/join"
 )
 
 // hubUnit is the organisational unit in a hub's certificate. A node's is its
@@ -26,6 +29,21 @@ func (ca *CA) ClusterTLS(hosts []string) (*tls.Config, error) {
 		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return ca.cluster.get() },
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return ca.cluster.get() },
 	}, tls.RequireAndVerifyClientCert), nil
+}
+
+// IssueHub keeps in dir a hub's certificate for a server that is no hub of ours,
+// such as a stock NATS server: NAME.key, NAME.pem and ca.pem. What is there and
+// lasts stays; so it may be called again and again, and renews in time.
+func (ca *CA) IssueHub(dir, name string, hosts []string) error {
+	const op = "identity.issue"
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fault.As(fault.Unavailable, op, err, "the folder %s cannot be made", dir)
+	}
+	c := &ownCert{ca: ca, dir: dir, name: name, unit: hubUnit, usage: ca.cluster.usage}
+	if err := c.serve(hosts); err != nil {
+		return fault.As(fault.Unavailable, op, err, "the certificate cannot be made in %s: %v", dir, err)
+	}
+	return fault.Wrap(op, join.Keep(filepath.Join(dir, "ca.pem"), ca.PEM()))
 }
 
 // isHub tells whether a certificate, whose chain the handshake has verified, is

@@ -74,6 +74,7 @@ func (ca *CA) verifying(cfg *tls.Config, auth tls.ClientAuthType) *tls.Config {
 // it stays the same when the hub restarts.
 type ownCert struct {
 	ca    *CA
+	dir   string // of its files; the authority's own when empty
 	name  string // of its files
 	unit  string // organisational unit
 	usage []x509.ExtKeyUsage
@@ -94,12 +95,12 @@ func (s *ownCert) serve(hosts []string) error {
 		}
 	}
 	if s.key == nil {
-		key, err := keyFile(filepath.Join(s.ca.dir, s.name+".key"), func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
+		key, err := keyFile(s.path(".key"), func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
 		if err != nil {
 			return err
 		}
 		s.key = key
-		if b, err := os.ReadFile(s.path()); err == nil {
+		if b, err := os.ReadFile(s.path(".pem")); err == nil {
 			if cert, err := join.ParseCert(b); err == nil {
 				s.use(cert)
 			}
@@ -108,7 +109,13 @@ func (s *ownCert) serve(hosts []string) error {
 	return s.renew()
 }
 
-func (s *ownCert) path() string { return filepath.Join(s.ca.dir, s.name+".pem") }
+func (s *ownCert) path(kind string) string {
+	dir := s.dir
+	if dir == "" {
+		dir = s.ca.dir
+	}
+	return filepath.Join(dir, s.name+kind)
+}
 
 // get is the certificate to show now.
 func (s *ownCert) get() (*tls.Certificate, error) {
@@ -145,7 +152,7 @@ func (s *ownCert) renew() error {
 	if err != nil {
 		return err
 	}
-	if err := join.Keep(s.path(), join.CertPEM(cert.Raw)); err != nil {
+	if err := join.Keep(s.path(".pem"), join.CertPEM(cert.Raw)); err != nil {
 		return err
 	}
 	s.use(cert)
