@@ -86,7 +86,7 @@ func Connect(ctx context.Context, cfg ExternalConfig, deps ServerDeps) (*Externa
 func (e *External) dial(user, password string) (*nats.Conn, error) {
 	nc, err := nats.Connect(strings.Join(e.cfg.URLs, ","), nats.Secure(e.cfg.TLS), nats.UserInfo(user, password), nats.Name("noroshi "+user),
 		nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(true), nats.IgnoreAuthErrorAbort(),
-		nats.Timeout(5*time.Second), nats.PingInterval(10*time.Second),
+		nats.Timeout(5*time.Second), nats.PingInterval(pingEvery),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			e.deps.Log.Warn("the bus complains", "role", "hub", "user", user, "err", err)
 		}))

@@ -1,21 +1,21 @@
 package config_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"noroshi/config"
 )
 
-// TestTheExampleOfSeveralHubsIsAConfiguration reads what deploy/ offers.
-func TestTheExampleOfSeveralHubsIsAConfiguration(t *testing.T) {
-	c, err := config.Load("../deploy/hub.yaml", []string{"NOROSHI_HUB_LEDGER=postgres://noroshi@db.example/noroshi"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !c.Hub.Several() || c.Hub.Parts() != 8 || len(c.Hub.Stores) != 2 {
-		t.Errorf("it reads as %+v", c.Hub)
-	}
-	if _, err := config.Load("../deploy/hub.yaml", nil); err == nil {
-		t.Error("several hubs without a PostgreSQL ledger are allowed")
+// TestDeployedConfigurationsAreGood loads what deploy/ offers as an example.
+func TestDeployedConfigurationsAreGood(t *testing.T) {
+	for file, env := range map[string][]string{"hub.yaml": nil, "compose-hub.yaml": {"NOROSHI_HUB_NAME=hub1", "NOROSHI_HUB_CLUSTER_LISTEN=hub1:7423"}} {
+		c, err := config.Load(filepath.Join("..", "deploy", file), env)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if !c.Hub.Several() || len(c.Hub.Stores) != 2 {
+			t.Errorf("%s is not of several hubs with two stores", file)
+		}
 	}
 }

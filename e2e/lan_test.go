@@ -108,12 +108,14 @@ func removeDeadLANs(t *testing.T) {
 
 func (l *lan) etc(host string) string { return filepath.Join("/etc/netns", l.ns(host)) }
 
-// names lets a host know addresses by a name.
-func (l *lan) names(host, name string, hosts ...string) {
+// names lets a host know others by names, each of which may be several hosts.
+func (l *lan) names(host string, of map[string][]string) {
 	l.Helper()
 	text := "127.0.0.1 localhost\n"
-	for _, h := range hosts {
-		text += l.hosts[h] + " " + name + "\n"
+	for name, hosts := range of {
+		for _, h := range hosts {
+			text += l.hosts[h] + " " + name + "\n"
+		}
 	}
 	must(l, os.MkdirAll(l.etc(host), 0o755))
 	must(l, os.WriteFile(filepath.Join(l.etc(host), "hosts"), []byte(text), 0o644))
