@@ -84,6 +84,7 @@ func (w *Work) Run(ctx context.Context) error {
 	defer func() { _ = watch.Stop() }()
 	var beside sync.WaitGroup
 	beside.Go(func() { w.beats(ctx) })
+	beside.Go(func() { w.guard(ctx) })
 	tick := time.NewTicker(workTick)
 	defer tick.Stop()
 	for known := false; ; {
@@ -124,6 +125,27 @@ func (w *Work) beats(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+// guard ends the tasks as soon as this hub may not work, while settle may still
+// wait for a bus that does not answer.
+func (w *Work) guard(ctx context.Context) {
+	tick := time.NewTicker(workTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if !w.alive() {
+			w.mu.Lock()
+			for _, run := range w.running {
+				run.cancel(Lost)
+			}
+			w.mu.Unlock()
 		}
 	}
 }

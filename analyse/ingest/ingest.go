@@ -132,7 +132,11 @@ func (in *Ingest) Run(ctx context.Context) error {
 			cancel()
 			return
 		}
-		time.AfterFunc(stopBound, cancel)
+		bound := stopBound
+		if in.d.Mine != nil {
+			bound = giveBound
+		}
+		time.AfterFunc(bound, cancel)
 	})
 	defer stopping()
 	kept := make(chan struct{})
@@ -149,7 +153,12 @@ func (in *Ingest) Run(ctx context.Context) error {
 }
 
 // stopBound is how long what was judged may take to be stored at the end.
-const stopBound = 8 * time.Second
+// Where another hub goes on at the mark it is shorter than a hub needs to count
+// as dead, or a last write could meet the other's.
+const (
+	stopBound = 8 * time.Second
+	giveBound = time.Second
+)
 
 // job is a bundle that was judged and waits to be stored.
 type job struct {
