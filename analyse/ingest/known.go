@@ -14,7 +14,7 @@ import (
 // since must be made findable first, which costs, and is the rarer reason.
 func (in *Ingest) known(ctx context.Context, j job) (map[uint32]map[string]bool, error) {
 	doubts := map[uint32]*doubt{}
-	flush := !in.asked && j.m.Again // Another hub may have stored it a moment ago.
+	flush := !in.asked // Another hub, which fed the store until now, may have stored it a moment ago.
 	for _, p := range j.parts {
 		if len(p.events) == 0 {
 			continue
@@ -32,7 +32,7 @@ func (in *Ingest) known(ctx context.Context, j job) (map[uint32]map[string]bool,
 		}
 		d.add(p.events, j.m.Again)
 	}
-	if flush {
+	if flush && len(doubts) > 0 {
 		if err := in.d.Store.Flush(ctx); err != nil {
 			return nil, fault.Wrap("ingest.flush", err)
 		}
