@@ -58,7 +58,7 @@ func (h *Hub) Link(ctx context.Context) (string, error) { return h.h.link(ctx) }
 
 // Addresses are where the hub listens: the console, enrolment, the bus.
 func (h *Hub) Addresses() (console, enrol, bus string) {
-	return h.h.consoleAddr, h.h.enrolAddr, h.h.advertised(h.h.server.Addr())
+	return h.h.consoleAddr, h.h.enrolAddr, h.h.busAddr()
 }
 
 // Metrics is where the hub's metrics are, or "".

@@ -170,7 +170,7 @@ func (h *hub) transport(ctx context.Context) error {
 		return err
 	}
 	h.run.cleanup("line", func() error { h.line.Close(); return nil })
-	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.advertised(h.server.Addr()), Feeds: push.FeedsFor, Life: h.cfg.Hub.NodeLife()})
+	nodes, err := identity.OpenNodes(ctx, h.deps, h.ca, identity.Hub{Enrol: h.enrolAddr, Bus: h.busAddr(), Feeds: push.FeedsFor, Life: h.cfg.Hub.NodeLife()})
 	if err != nil {
 		return err
 	}
@@ -230,6 +230,14 @@ func (h *hub) advertised(addr string) string {
 	}
 	_, port, _ := net.SplitHostPort(addr)
 	return net.JoinHostPort(h.cfg.Hub.Advertise, port)
+}
+
+// busAddr is the bus as nodes reach it.
+func (h *hub) busAddr() string {
+	if len(h.cfg.Hub.NATS.URLs) > 0 {
+		return h.server.Addr() // The configuration says it.
+	}
+	return h.advertised(h.server.Addr())
 }
 
 func (h *hub) admit(cert *x509.Certificate) (bus.Node, time.Time, error) {
