@@ -104,7 +104,7 @@ func (e *External) open(ctx context.Context) error {
 	}
 	err = patiently(ctx, func(ctx context.Context) (err error) {
 		// A connection ends with its certificate: what is older is no more.
-		e.conns, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "connections", Storage: jetstream.FileStorage, TTL: 400 * 24 * time.Hour})
+		e.conns, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "connections", Storage: jetstream.FileStorage, Replicas: min(3, len(e.cfg.URLs)), TTL: 400 * 24 * time.Hour})
 		return err
 	})
 	if err != nil {
