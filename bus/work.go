@@ -49,6 +49,7 @@ type Work struct {
 	mu      sync.Mutex
 	beat    time.Time            // begin of the newest beat that the bus has
 	seen    map[string]time.Time // other hubs, when their newest beat was seen
+	newest  map[string]uint64    // other hubs, the revision of that beat
 	leases  map[string]lease     // by task
 	running map[string]*running
 }
@@ -72,7 +73,7 @@ type Holding struct {
 
 // NewWork makes the sharing of tasks for one hub; id is this start of it.
 func (h *Hub) NewWork(id string, tasks []Task, log *slog.Logger) *Work {
-	return &Work{hub: h, id: id, tasks: tasks, log: log, seen: map[string]time.Time{}, leases: map[string]lease{}, running: map[string]*running{}}
+	return &Work{hub: h, id: id, tasks: tasks, log: log, seen: map[string]time.Time{}, newest: map[string]uint64{}, leases: map[string]lease{}, running: map[string]*running{}}
 }
 
 // Run shares work until ctx ends, then gives everything back.
@@ -141,11 +142,22 @@ func (w *Work) guard(ctx context.Context) {
 		case <-tick.C:
 		}
 		if !w.alive() {
-			w.mu.Lock()
-			for _, run := range w.running {
-				run.cancel(Lost)
-			}
-			w.mu.Unlock()
+			w.lose()
+		}
+	}
+}
+
+// lose ends what may be another hub's by now. A lease is this hub's again when
+// the bus says so: after a break the watch may tell late that another took it.
+func (w *Work) lose() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, run := range w.running {
+		run.cancel(Lost)
+	}
+	for task, l := range w.leases {
+		if l.owner == w.id {
+			w.leases[task] = lease{revision: l.revision}
 		}
 	}
 }
@@ -160,7 +172,7 @@ func (w *Work) learn(e jetstream.KeyValueEntry) {
 	case kind == "hub" && gone:
 		delete(w.seen, name)
 	case kind == "hub" && name != w.id:
-		w.seen[name] = time.Now()
+		w.seen[name], w.newest[name] = time.Now(), e.Revision()
 	case kind == "lease" && gone:
 		w.leases[name] = lease{revision: e.Revision()}
 	case kind == "lease":
@@ -191,7 +203,7 @@ func (w *Work) others() map[string]bool {
 // settle starts, stops, takes and gives back tasks.
 func (w *Work) settle(ctx context.Context) {
 	if !w.alive() {
-		w.stopAll(Lost)
+		w.lose()
 		return
 	}
 	w.mu.Lock()
@@ -245,11 +257,14 @@ func (w *Work) settle(ctx context.Context) {
 // acquire takes a lease that no living hub holds. Of two that try, one succeeds.
 func (w *Work) acquire(ctx context.Context, task string) bool {
 	w.mu.Lock()
-	revision := w.leases[task].revision
+	old := w.leases[task]
 	w.mu.Unlock()
 	soon, cancel := context.WithTimeout(ctx, lostAfter)
 	defer cancel()
-	revision, err := w.hub.state.Update(soon, "lease."+task, []byte(w.id), revision)
+	if old.owner != "" && !w.gone(soon, old.owner) {
+		return false
+	}
+	revision, err := w.hub.state.Update(soon, "lease."+task, []byte(w.id), old.revision)
 	if err != nil {
 		return false // Another was faster, or the bus is away: the watch will tell.
 	}
@@ -258,6 +273,25 @@ func (w *Work) acquire(ctx context.Context, task string) bool {
 	w.mu.Unlock()
 	w.log.Info("task taken", "role", "hub", "hub", w.id, "task", task)
 	return true
+}
+
+// gone asks the bus whether a hub that was not heard of is silent, for the watch
+// itself may have been interrupted.
+func (w *Work) gone(ctx context.Context, hub string) bool {
+	e, err := w.hub.state.Get(ctx, "hub."+hub)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return true // It ended in good order.
+	}
+	if err != nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.Revision() == w.newest[hub] {
+		return true
+	}
+	w.seen[hub], w.newest[hub] = time.Now(), e.Revision()
+	return false
 }
 
 func (w *Work) start(ctx context.Context, t Task) {
