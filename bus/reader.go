@@ -166,4 +166,8 @@ func (p *Pull) Done(ctx context.Context, seq uint64) error {
 }
 
 // Stop ends the pull.
-func (p *Pull) Stop() { p.it.Stop() }
+func (p *Pull) Stop() {
+	if p.it != nil {
+		p.it.Stop()
+	}
+}
