@@ -2,6 +2,8 @@ package victorialogs
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
@@ -74,11 +76,15 @@ func (s *Store) Flush(context.Context) error {
 	return nil
 }
 
+// beside is how often rows are written out while others are appended: each time
+// takes less, and appends wait for the last.
+const beside = 2
+
 // Sync makes what was appended durable: the rows in memory become parts, and a
 // snapshot of the days written since forces these parts to disk (measured: it
 // takes both). A part that the engine is merging at that moment is left out, so
-// appends wait while it is asked again, until it has no row in memory. The
-// snapshots themselves are dropped at once. Without new rows it does nothing.
+// appends wait while it is asked again, until it has no row in memory. Most was
+// written by then, beside the appends. Without new rows it does nothing.
 func (s *Store) Sync(ctx context.Context) error {
 	leave, err := s.enter()
 	if err != nil {
@@ -87,28 +93,42 @@ func (s *Store) Sync(ctx context.Context) error {
 	defer leave()
 	s.sync.Lock()
 	defer s.sync.Unlock()
-	s.write.Lock()
-	defer s.write.Unlock()
-	if len(s.dirty) == 0 {
-		return nil
-	}
-	s.storage.DebugFlush()
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		for day := range s.dirty {
-			s.snapshot(day)
-		}
-		var st logstorage.StorageStats
-		if s.storage.UpdateStats(&st); st.InmemoryRowsCount == 0 {
+	for range beside {
+		if s.writeOut() {
 			break
 		}
+	}
+	s.write.Lock()
+	defer s.write.Unlock()
+	for pause := time.Millisecond; !s.writeOut(); pause = min(2*pause, 50*time.Millisecond) {
 		select {
 		case <-ctx.Done():
 			return fault.As(fault.Unavailable, "victorialogs.sync", ctx.Err(), "the events are not on the disk yet")
 		case <-time.After(pause):
 		}
 	}
-	s.dirty = map[string]bool{}
+	s.mark.Lock()
+	defer s.mark.Unlock()
+	clear(s.dirty)
 	return nil
+}
+
+// writeOut forces the rows in memory to disk, and tells whether none was left. The
+// snapshots that it takes for this are dropped at once.
+func (s *Store) writeOut() bool {
+	s.mark.Lock()
+	days := slices.Collect(maps.Keys(s.dirty))
+	s.mark.Unlock()
+	if len(days) == 0 {
+		return true
+	}
+	s.storage.DebugFlush()
+	for _, day := range days {
+		s.snapshot(day)
+	}
+	var st logstorage.StorageStats
+	s.storage.UpdateStats(&st)
+	return st.InmemoryRowsCount == 0
 }
 
 func (s *Store) snapshot(day string) {

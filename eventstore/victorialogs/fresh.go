@@ -2,16 +2,24 @@ package victorialogs
 
 import "time"
 
-// freshFor is how long what was appended may stay unseen by those who search.
-const freshFor = 100 * time.Millisecond
+// What was appended may stay unseen by those who search for freshFor; under load
+// longer, up to freshAtMost, so that showing it takes only a share of the time:
+// many small parts would have to be merged.
+const (
+	freshFor    = 100 * time.Millisecond
+	freshAtMost = 400 * time.Millisecond
+	freshShare  = 20
+)
 
-// freshen makes what was appended visible to a reader, at most every freshFor.
-// The engine alone would let a reader wait for a second; to flush as often
-// without a reader would be work for nobody.
+// freshen makes what was appended visible to a reader. The engine alone would let
+// a reader wait for a second; to flush as often without a reader would be work
+// for nobody.
 func (s *Store) freshen(now time.Time) {
-	last := s.fresh.Load()
-	if s.unseen.Load() && now.Sub(time.UnixMilli(last)) >= freshFor && s.fresh.CompareAndSwap(last, now.UnixMilli()) {
+	next := s.fresh.Load()
+	if s.unseen.Load() && now.UnixMilli() >= next && s.fresh.CompareAndSwap(next, now.Add(freshAtMost).UnixMilli()) {
 		s.unseen.Store(false) // Before the flush: what comes during it may not be seen by it.
 		s.storage.DebugFlush()
+		took := time.Since(now)
+		s.fresh.Store(now.Add(min(max(freshFor, freshShare*took), freshAtMost)).UnixMilli())
 	}
 }

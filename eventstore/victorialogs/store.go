@@ -57,7 +57,7 @@ type Store struct {
 	dirty map[string]bool // days with rows that are not durable yet
 
 	unseen atomic.Bool  // there are rows that a search may not find yet
-	fresh  atomic.Int64 // milliseconds since 1970 of the last time a reader saw to that
+	fresh  atomic.Int64 // milliseconds since 1970 before which no reader sees to that again
 }
 
 var _ eventstore.Store = (*Store)(nil)
