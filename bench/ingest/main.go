@@ -33,11 +33,12 @@ type figures struct {
 	LagP99     float64 `json:"lag_p99_ms"`
 	JudgedP50  float64 `json:"judged_p50_ms"`
 	JudgedP99  float64 `json:"judged_p99_ms"`
+	Processors float64 `json:"processors_at_70"`
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.events, "events", 400_000, "events of the measurement of the ceiling")
+	flag.IntVar(&o.events, "events", 1_500_000, "events of the measurement of the ceiling")
 	flag.IntVar(&o.probes, "probes", 300, "events that are followed at 70 % of the ceiling")
 	flag.BoolVar(&o.growth, "growth", false, "measure other sizes too: fewer and more indicators, organisations, smaller batches")
 	var main size
@@ -73,8 +74,8 @@ func (o options) run(ctx context.Context, main size) error {
 		if f, err = o.measure(ctx, s); err != nil {
 			return err
 		}
-		fmt.Printf("%7d indicators, %3d organisations, batches of %3d: %6.0f events per CPU-second, %4d MiB, at 70 %% of %.0f/s searchable after %.0f ms (p99 %.0f), judged after %.0f ms (p99 %.0f)\n",
-			f.Indicators, f.Orgs, f.Batch, f.PerCPU, f.RSS, f.Ceiling, f.LagP50, f.LagP99, f.JudgedP50, f.JudgedP99)
+		fmt.Printf("%7d indicators, %3d organisations, batches of %3d: %6.0f events per CPU-second, %4d MiB, at 70 %% of %.0f/s searchable after %.0f ms (p99 %.0f), judged after %.0f ms (p99 %.0f), the hub at %.2f processors\n",
+			f.Indicators, f.Orgs, f.Batch, f.PerCPU, f.RSS, f.Ceiling, f.LagP50, f.LagP99, f.JudgedP50, f.JudgedP99, f.Processors)
 	}
 	return kit.Print(os.Stdout, "ingest", f)
 }
@@ -115,7 +116,7 @@ func (o options) measure(ctx context.Context, s size) (f figures, err error) {
 	if err != nil {
 		return f, err
 	}
-	if _, _, err = ceiling(ctx, h, all, o.events/10, s.batch); err != nil { // Warm, as a hub is.
+	if _, _, err = ceiling(ctx, h, all, o.events/30, s.batch); err != nil { // Warm, as a hub is.
 		return f, err
 	}
 	if f.Ceiling, f.PerCPU, err = ceiling(ctx, h, all, o.events, s.batch); err != nil {
@@ -131,6 +132,7 @@ func (o options) measure(ctx context.Context, s size) (f figures, err error) {
 	}
 	f.LagP50, f.LagP99 = kit.Milliseconds(kit.Quantile(l.searchable, 0.5)), kit.Milliseconds(kit.Quantile(l.searchable, 0.99))
 	f.JudgedP50, f.JudgedP99 = kit.Milliseconds(kit.Quantile(l.judged, 0.5)), kit.Milliseconds(kit.Quantile(l.judged, 0.99))
+	f.Processors = math.Round(100*l.processors) / 100
 	f.RSS, err = kit.PeakRSS(h.PID())
 	return f, err
 }

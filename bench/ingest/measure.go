@@ -62,13 +62,20 @@ func ceiling(ctx context.Context, h *kit.Hub, all []*node, events, size int) (ra
 }
 
 // lags is how long probes took until they were found by a search, and until they
-// were judged.
-type lags struct{ searchable, judged []time.Duration }
+// were judged, and how busy the hub was meanwhile.
+type lags struct {
+	searchable, judged []time.Duration
+	processors         float64
+}
 
 // lag follows probes while the hub is at work at a rate. They are sent at random
 // moments, so that they do not fall into step with anything that the hub does
 // regularly.
 func lag(ctx context.Context, h *kit.Hub, all []*node, rate float64, probes, offset int) (l lags, err error) {
+	cpu, err := kit.CPU(h.PID())
+	if err != nil {
+		return l, err
+	}
 	work, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- pace(work, all, rate) }()
@@ -89,7 +96,7 @@ func lag(ctx context.Context, h *kit.Hub, all []*node, rate float64, probes, off
 			next = now.Add(time.Duration(rand.ExpFloat64() * float64(100*time.Millisecond)))
 			n++
 		}
-		found, err := seen(ctx, h, began)
+		found, err := seen(ctx, h, oldest(sent))
 		if err != nil {
 			return l, err
 		}
@@ -105,8 +112,24 @@ func lag(ctx context.Context, h *kit.Hub, all []*node, rate float64, probes, off
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	after, err := kit.CPU(h.PID())
+	if err != nil {
+		return l, err
+	}
+	l.processors = (after - cpu).Seconds() / time.Since(began).Seconds()
 	l.judged, err = judged(ctx, h, began)
 	return l, err
+}
+
+// oldest is shortly before the first probe that was not found yet.
+func oldest(sent map[string]time.Time) time.Time {
+	first := time.Now()
+	for _, at := range sent {
+		if at.Before(first) {
+			first = at
+		}
+	}
+	return first.Add(-time.Second)
 }
 
 // seen lists the probes that a search finds.
