@@ -59,7 +59,7 @@ func platform(f *testing.F) (h http.Handler, secrets []string) {
 	p := push.New(push.Deps{DB: db, Key: ca.FeedKey(), Tree: orgs.Current, Edges: func() []push.Edge { return nil }, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	x := api.Backend{Version: "test", Log: slog.New(slog.DiscardHandler), Now: time.Now, Access: must[*access.Authorizer](f)(access.New(nil)), Tree: orgs.Current,
 		People: identity.NewPeople(deps), Nodes: must[*identity.Nodes](f)(identity.OpenNodes(f.Context(), deps, ca, identity.Hub{Enrol: "127.0.0.1:1", Bus: "127.0.0.1:1", Feeds: push.FeedsFor})),
-		Roll: rollcall.New(time.Now), Push: p, Events: events, PDNS: pdns.New(db, "fuzz"), Quarantine: quarantine.New(db, time.Now, deps.Ident),
+		Roll: rollcall.New(time.Now), Push: p, Events: events, PDNS: pdns.New(db), Quarantine: quarantine.New(db, time.Now, deps.Ident),
 		Findings: must[*analyse.Analyser](f)(analyse.New(analyse.Config{}, analyse.Deps{DB: db, Rules: &sigma.Set{}, Match: match.New(), Tree: orgs.Current, Now: time.Now, Ident: deps.Ident})),
 		Intel:    intel.New(intel.Deps{DB: db, Gate: g, Outbox: p, Tree: orgs.Current, Now: time.Now, Ident: deps.Ident, Log: slog.New(slog.DiscardHandler)}, nil),
 		Watch:    func(ctx context.Context, _ func(string, []byte)) error { <-ctx.Done(); return nil }}

@@ -51,14 +51,13 @@ func (h *hub) path(ctx context.Context, reader string, partition int, store even
 	}
 	d := ingest.Deps{Reader: r, Check: h.check, Tenant: h.tenant, Store: store, Mine: mine, Log: h.log}
 	if reader == bus.ReaderHub || reader == bus.ReaderJudge {
-		names := pdns.New(h.db, h.line.Epoch()+"."+strconv.Itoa(partition))
-		mark, err := names.Mark(ctx)
+		names, err := pdns.Gather(ctx, h.db, h.line.Epoch()+"."+strconv.Itoa(partition))
 		if err != nil {
 			r.Stop()
 			return nil, err
 		}
 		d.Quarantine = h.quarantineBatch // What a store alone refuses was judged, and is in its log.
-		d.Judging = &ingest.Judging{Judge: h.findings.Judge, Pass: h.pass, Observe: names.Observe, Commit: names.Commit, Full: names.Full, Mark: mark}
+		d.Judging = &ingest.Judging{Judge: h.findings.Judge, Pass: h.pass, Observe: names.Observe, Cut: names.Cut, Commit: names.Commit, Full: names.Full, Mark: names.Mark()}
 	}
 	return ingest.New(d), nil
 }

@@ -267,7 +267,7 @@ func (h *hub) edges() []push.Edge {
 }
 
 func (h *hub) store(ctx context.Context) error {
-	h.pdns = pdns.New(h.db, "")
+	h.pdns = pdns.New(h.db)
 	if len(h.cfg.Hub.Stores) > 0 {
 		return h.remote(ctx)
 	}

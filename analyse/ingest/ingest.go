@@ -57,10 +57,11 @@ type Judging struct {
 	Judge func(ctx context.Context, events []*event.Event) ([]finding.Finding, error)
 	// Pass hands a finding to the next stage, durably.
 	Pass func(ctx context.Context, f finding.Finding) error
-	// Observe and Commit keep passive DNS: Commit makes durable what was
-	// observed of bundles up to mark.
-	Observe func(org ident.ID, e *event.Event)
-	Commit  func(ctx context.Context, mark uint64) error
+	// Observe, Cut and Commit keep passive DNS: Cut closes what was observed of
+	// bundles up to mark, Commit makes durable what was cut.
+	Observe func(seq uint64, org ident.ID, e *event.Event)
+	Cut     func(mark uint64)
+	Commit  func(ctx context.Context) error
 	Full    func() bool // tells that a commit must not wait for the round
 	Mark    uint64      // what was committed before
 }
@@ -108,9 +109,9 @@ func New(d Deps) *Ingest {
 // maxJobs is how many bundles may be judged and not yet stored.
 const maxJobs = 8
 
-// roundEvery is how often the store is made durable; commitEvery how often
-// passive DNS is, which is the dearer the fewer names come twice in between. What
-// both have, the bus may forget.
+// commitEvery is how often the store and passive DNS are made durable, which is
+// the dearer the fewer names come twice and the more parts are small. What both
+// have, the bus may forget. A path that only feeds a store does so every round.
 const (
 	roundEvery  = time.Second
 	commitEvery = 5 * time.Second
@@ -371,7 +372,7 @@ func refusedRows(rows []eventstore.Row, bad eventstore.RefusedRows) []Refused {
 	return out
 }
 
-// observe shows the events to passive DNS, once: the lock keeps a commit from
+// observe shows the events to passive DNS, once: the lock keeps a cut from
 // falling between the events and their mark. What a node sent twice is in two
 // bundles, and known by its sequence.
 func (in *Ingest) observe(j job) {
@@ -384,7 +385,7 @@ func (in *Ingest) observe(j job) {
 		high := in.pdns[p.from.ID]
 		for _, e := range p.events {
 			if e.Metadata.Sequence > high {
-				in.d.Judging.Observe(p.from.Org, e)
+				in.d.Judging.Observe(j.m.Seq, p.from.Org, e)
 				in.pdns[p.from.ID] = max(in.pdns[p.from.ID], e.Metadata.Sequence)
 			}
 		}
@@ -392,14 +393,15 @@ func (in *Ingest) observe(j job) {
 	in.observed = j.m.Seq
 }
 
-// commit makes passive DNS durable with its mark.
+// commit makes passive DNS durable with its mark, while events are judged.
 func (in *Ingest) commit(ctx context.Context) error {
 	if in.d.Judging == nil {
 		return nil
 	}
 	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.d.Judging.Commit(ctx, in.observed)
+	in.d.Judging.Cut(in.observed)
+	in.mu.Unlock()
+	return in.d.Judging.Commit(ctx)
 }
 
 func (in *Ingest) count(j job, stored, refused int) {
@@ -451,17 +453,17 @@ func (in *Ingest) round(ctx context.Context, whole bool) error {
 	if in.d.Judging != nil {
 		in.d.Reader.Judged(judged) // A receiver that missed it hears it now.
 	}
-	if seq == 0 {
+	if seq == 0 || !whole {
 		return nil
 	}
 	var err error
 	if in.d.Store != nil {
 		err = in.d.Store.Sync(ctx)
 	}
-	if err == nil && whole {
+	if err == nil {
 		err = in.commit(ctx)
 	}
-	if err != nil || !whole {
+	if err != nil {
 		return fault.Wrap("ingest.round", err)
 	}
 	if err := in.d.Reader.Done(ctx, seq); err != nil {

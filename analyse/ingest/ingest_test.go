@@ -80,6 +80,7 @@ type watch struct {
 	judged   int
 	observed int
 	refused  int
+	cut      uint64
 	mark     uint64
 	broken   bool
 }
@@ -118,14 +119,15 @@ func (w *watch) judging() *ingest.Judging {
 			return nil, nil
 		},
 		Full:    func() bool { return false },
-		Observe: func(ident.ID, *event.Event) { w.observed++ }, // Under the path's own lock.
-		Commit: func(_ context.Context, mark uint64) error {
+		Observe: func(uint64, ident.ID, *event.Event) { w.observed++ }, // Under the path's own lock.
+		Cut:     func(mark uint64) { w.cut = mark },
+		Commit: func(context.Context) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if w.broken {
 				return errors.New("the disk is full")
 			}
-			w.mark = mark
+			w.mark = w.cut
 			return nil
 		},
 		Pass: func(context.Context, finding.Finding) error { return nil }}

@@ -15,13 +15,14 @@ import (
 // FuzzLookup asks for whatever readers might write: nothing of another
 // organisation comes back, and what is no question is said to be none.
 func FuzzLookup(f *testing.F) {
-	s := pdns.New(ledgertest.SQLite(f), "test")
+	db := ledgertest.SQLite(f)
+	g, s := gather(f, db), pdns.New(db)
 	for _, o := range []org.Organisation{{ID: "org_a"}, {ID: "org_b"}} {
 		e := storetest.Event(o.ID, 1, time.Now(), "www.example.test")
 		e.Answers = []event.DNSAnswer{{Type: "A", RData: "192.0.2.1"}, {Type: "TXT", RData: "100%_\\' or 1=1"}}
-		s.Observe(o.ID, e)
+		g.Observe(1, o.ID, e)
 	}
-	if err := s.Commit(f.Context(), 1); err != nil {
+	if err := commit(f.Context(), g, 1); err != nil {
 		f.Fatal(err)
 	}
 	for _, q := range []string{"www.example.test", "*.test", "*", "192.0.2.1", "192[.]0[.]2[.]1", "日本語.jp", "%", "_", "' or 1=1 --", "*.%", "\x00", "*.*.test"} {

@@ -53,23 +53,23 @@ func look(t testing.TB, s *pdns.Store, sc access.Scope, q string) string {
 
 func TestLookup(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
-		s := pdns.New(db, "test")
-		s.Observe("org_a", answer(start, "WWW.Evil.test.", event.DNSAnswer{Type: "CNAME", RData: "CDN.Evil.test."}, a("192.0.2.1")))
-		s.Observe("org_a", answer(start.Add(9*time.Second), "www.evil.test", a("192.0.2.1")))
-		s.Observe("org_a", answer(start.Add(3*time.Second), "www.evil.test", a("192.0.2.1")))
-		s.Observe("org_b", answer(start.Add(time.Second), "evil.test", event.DNSAnswer{Type: "AAAA", RData: "2001:DB8:0::1"}))
-		s.Observe("org_b", answer(start.Add(2*time.Second), "notevil.test", a("192.0.2.1")))
-		s.Observe("org_b", answer(start, "t.test", event.DNSAnswer{Type: "TXT", RData: "Key=Ab%_"}))
+		g, s := gather(t, db), pdns.New(db)
+		g.Observe(1, "org_a", answer(start, "WWW.Evil.test.", event.DNSAnswer{Type: "CNAME", RData: "CDN.Evil.test."}, a("192.0.2.1")))
+		g.Observe(1, "org_a", answer(start.Add(9*time.Second), "www.evil.test", a("192.0.2.1")))
+		g.Observe(1, "org_a", answer(start.Add(3*time.Second), "www.evil.test", a("192.0.2.1")))
+		g.Observe(1, "org_b", answer(start.Add(time.Second), "evil.test", event.DNSAnswer{Type: "AAAA", RData: "2001:DB8:0::1"}))
+		g.Observe(1, "org_b", answer(start.Add(2*time.Second), "notevil.test", a("192.0.2.1")))
+		g.Observe(1, "org_b", answer(start, "t.test", event.DNSAnswer{Type: "TXT", RData: "Key=Ab%_"}))
 		// None of these is data of a name.
 		blocked := answer(start, "evil.test", a("192.0.2.99"))
 		blocked.DispositionID = event.DispositionBlocked
-		s.Observe("org_a", blocked)
-		s.Observe("org_a", &event.Event{ClassUID: event.DNSActivity})
-		s.Observe("org_a", &event.Event{ClassUID: event.ProcessActivity, Query: blocked.Query, Answers: blocked.Answers})
-		s.Observe("org_a", answer(start, strings.Repeat("x", 300), a("192.0.2.98")))
-		s.Observe("org_a", answer(start, "long.test", event.DNSAnswer{Type: "TXT", RData: strings.Repeat("x", 2000)}, event.DNSAnswer{Type: strings.Repeat("T", 99), RData: "x"}))
-		must(t, s.Commit(t.Context(), 1))
-		must(t, s.Commit(t.Context(), 1))
+		g.Observe(1, "org_a", blocked)
+		g.Observe(1, "org_a", &event.Event{ClassUID: event.DNSActivity})
+		g.Observe(1, "org_a", &event.Event{ClassUID: event.ProcessActivity, Query: blocked.Query, Answers: blocked.Answers})
+		g.Observe(1, "org_a", answer(start, strings.Repeat("x", 300), a("192.0.2.98")))
+		g.Observe(1, "org_a", answer(start, "long.test", event.DNSAnswer{Type: "TXT", RData: strings.Repeat("x", 2000)}, event.DNSAnswer{Type: strings.Repeat("T", 99), RData: "x"}))
+		must(t, commit(t.Context(), g, 1))
+		must(t, commit(t.Context(), g, 1))
 		all := scope(orgs...)
 		for q, want := range map[string]string{
 			"www.evil.test":       "org_a www.evil.test A 192.0.2.1 0-9 x3; org_a www.evil.test CNAME cdn.evil.test 0-0 x1",
@@ -112,10 +112,10 @@ func TestLookup(t *testing.T) {
 // everything else from being committed.
 func TestStrangeAnswersHoldUpNothing(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
-		s := pdns.New(db, "test")
-		s.Observe("org_a", answer(start, "a\x00b\xff.test", event.DNSAnswer{Type: "T\x00", RData: "x\x00\xffy"}, a(""), event.DNSAnswer{}))
-		s.Observe("org_a", answer(start, "b.test", a("192.0.2.1")))
-		must(t, s.Commit(t.Context(), 1))
+		g, s := gather(t, db), pdns.New(db)
+		g.Observe(1, "org_a", answer(start, "a\x00b\xff.test", event.DNSAnswer{Type: "T\x00", RData: "x\x00\xffy"}, a(""), event.DNSAnswer{}))
+		g.Observe(1, "org_a", answer(start, "b.test", a("192.0.2.1")))
+		must(t, commit(t.Context(), g, 1))
 		if got := look(t, s, scope(orgs...), "b.test"); got != "org_a b.test A 192.0.2.1 0-0 x1" {
 			t.Error(got)
 		}
@@ -126,29 +126,32 @@ func TestStrangeAnswersHoldUpNothing(t *testing.T) {
 // error is not counted again, and one that did not happen is.
 func TestCommitCountsOnce(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
-		ctx, s := t.Context(), pdns.New(db, "test")
+		ctx, g, s := t.Context(), gather(t, db), pdns.New(db)
 		dead, cancel := context.WithCancel(ctx)
 		cancel()
-		s.Observe("org_a", answer(start, "a.test", a("192.0.2.1")))
-		if err := s.Commit(dead, 7); !errors.Is(err, context.Canceled) {
+		g.Observe(1, "org_a", answer(start, "a.test", a("192.0.2.1")))
+		if err := commit(dead, g, 7); !errors.Is(err, context.Canceled) {
 			t.Fatalf("a commit with a dead context: %v", err)
 		}
-		s.Observe("org_a", answer(start, "a.test", a("192.0.2.1")))
-		must(t, s.Commit(ctx, 8))
+		g.Observe(1, "org_a", answer(start, "a.test", a("192.0.2.1")))
+		must(t, commit(ctx, g, 8))
 		if got := look(t, s, scope(orgs...), "a.test"); got != "org_a a.test A 192.0.2.1 0-0 x2" {
 			t.Errorf("after a failed commit: %s", got)
 		}
 		// Another process of the same hub kept everything up to 20 already.
-		other := pdns.New(db, "test")
-		other.Observe("org_a", answer(start, "a.test", a("192.0.2.1")))
-		must(t, other.Commit(ctx, 20))
-		s.Observe("org_a", answer(start, "a.test", a("192.0.2.1")))
-		must(t, s.Commit(ctx, 20))
+		other := gather(t, db)
+		other.Observe(1, "org_a", answer(start, "a.test", a("192.0.2.1")))
+		must(t, commit(ctx, other, 20))
+		g.Observe(1, "org_a", answer(start, "a.test", a("192.0.2.1")))
+		must(t, commit(ctx, g, 20))
 		if got := look(t, s, scope(orgs...), "a.test"); got != "org_a a.test A 192.0.2.1 0-0 x3" {
 			t.Errorf("after a commit twice: %s", got)
 		}
-		if n, err := s.Mark(ctx); err != nil || n != 20 {
-			t.Errorf("the mark is %d, %v", n, err)
+		again := gather(t, db)
+		again.Observe(20, "org_a", answer(start, "a.test", a("192.0.2.1")))
+		must(t, commit(ctx, again, 21))
+		if got := look(t, s, scope(orgs...), "a.test"); got != "org_a a.test A 192.0.2.1 0-0 x3" {
+			t.Errorf("after a start: %s", got)
 		}
 	})
 }
@@ -158,11 +161,10 @@ func TestCommitCountsOnce(t *testing.T) {
 func TestRedeliveryIsCountedOnce(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
 		ctx := t.Context()
-		round := 0
+		round, mark := 0, uint64(0)
 		rapid.Check(t, func(r *rapid.T) {
 			round++
-			mark, err := pdns.New(db, "test").Mark(ctx)
-			must(t, err)
+			first := mark
 			type one struct {
 				org  ident.ID
 				name string
@@ -177,23 +179,22 @@ func TestRedeliveryIsCountedOnce(t *testing.T) {
 					want[string(x.org)+" "+x.name]++
 				}
 			}
-			acked := mark // The bus goes on from here.
-			for acked < mark+uint64(len(batches)) {
-				s := pdns.New(db, "test") // A hub starts.
-				observed, err := s.Mark(ctx)
-				must(t, err)
-				for seq := acked + 1; seq <= mark+uint64(len(batches)); seq++ {
+			acked := first // The bus goes on from here.
+			for mark = first + uint64(len(batches)); acked < mark; {
+				g := gather(t, db) // A hub starts.
+				observed := g.Mark()
+				for seq := acked + 1; seq <= mark; seq++ {
 					if seq > observed {
-						for _, x := range batches[seq-mark-1] {
-							s.Observe(x.org, answer(start.Add(time.Duration(x.at)*time.Second), x.name, a("192.0.2.1")))
+						for _, x := range batches[seq-first-1] {
+							g.Observe(seq, x.org, answer(start.Add(time.Duration(x.at)*time.Second), x.name, a("192.0.2.1")))
 						}
 						observed = seq
 					}
 					what := rapid.SampledFrom([]string{"go on", "go on", "commit", "commit and ack", "die", "commit and die"}).Draw(r, "then")
-					if strings.HasPrefix(what, "commit") || seq == mark+uint64(len(batches)) {
-						must(t, s.Commit(ctx, observed))
+					if strings.HasPrefix(what, "commit") || seq == mark {
+						must(t, commit(ctx, g, observed))
 					}
-					if what == "commit and ack" || seq == mark+uint64(len(batches)) {
+					if what == "commit and ack" || seq == mark {
 						acked = observed
 					}
 					if strings.HasSuffix(what, "die") {
@@ -201,7 +202,7 @@ func TestRedeliveryIsCountedOnce(t *testing.T) {
 					}
 				}
 			}
-			list, err := pdns.New(db, "test").Lookup(ctx, scope(orgs...), fmt.Sprintf("*.r%d.test", round), 0)
+			list, err := pdns.New(db).Lookup(ctx, scope(orgs...), fmt.Sprintf("*.r%d.test", round), 0)
 			must(t, err)
 			got := map[string]int64{}
 			for _, e := range list {
@@ -216,39 +217,53 @@ func TestRedeliveryIsCountedOnce(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	db := ledgertest.SQLite(t)
-	s := pdns.New(db, "test")
+	g := gather(t, db)
 	for i := range pdns.Enough {
-		if s.Full() {
+		if g.Full() {
 			t.Fatalf("it is full after %d pairs", i)
 		}
-		s.Observe("org_a", answer(start, fmt.Sprintf("n%d.test", i), a("192.0.2.1")))
+		g.Observe(1, "org_a", answer(start, fmt.Sprintf("n%d.test", i), a("192.0.2.1")))
 	}
-	if !s.Full() || s.Dropped() != 0 {
+	if !g.Full() || g.Dropped() != 0 {
 		t.Fatal("it is not full")
 	}
 	for i := range 5 * pdns.Enough {
-		s.Observe("org_a", answer(start, fmt.Sprintf("n%d.test", i), a("192.0.2.1")))
+		g.Observe(1, "org_a", answer(start, fmt.Sprintf("n%d.test", i), a("192.0.2.1")))
 	}
-	if s.Dropped() != pdns.Enough {
-		t.Errorf("%d answers were left out", s.Dropped())
+	if g.Dropped() != pdns.Enough {
+		t.Errorf("%d answers were left out", g.Dropped())
 	}
 }
 
 func BenchmarkCommit(b *testing.B) {
 	for name, db := range map[string]*ledger.DB{"sqlite": ledgertest.SQLite(b), "postgres": ledgertest.Postgres(b)} {
 		b.Run(name, func(b *testing.B) {
-			s := pdns.New(db, "test")
+			g := gather(b, db)
 			seq := uint64(0)
 			for b.Loop() {
 				for i := range 5000 {
-					s.Observe("org_a", answer(start, fmt.Sprintf("n%d.example.test", (int(seq)*2500+i)%200_000), a("192.0.2.1")))
+					g.Observe(seq+1, "org_a", answer(start, fmt.Sprintf("n%d.example.test", (int(seq)*2500+i)%200_000), a("192.0.2.1")))
 				}
 				seq++
-				if err := s.Commit(b.Context(), seq); err != nil {
+				if err := commit(b.Context(), g, seq); err != nil {
 					b.Fatal(err)
 				}
 			}
 			b.ReportMetric(float64(5000*b.N)/b.Elapsed().Seconds(), "pairs/s")
 		})
 	}
+}
+
+func gather(t testing.TB, db *ledger.DB) *pdns.Gatherer {
+	t.Helper()
+	g, err := pdns.Gather(t.Context(), db, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func commit(ctx context.Context, g *pdns.Gatherer, mark uint64) error {
+	g.Cut(mark)
+	return g.Commit(ctx)
 }
