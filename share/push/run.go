@@ -22,8 +22,9 @@ const (
 	gather   = 50 * time.Millisecond
 	feedRate = 256 << 10 // bytes a second, to each edge
 
-	// One edge after the other answers, in the mean.
-	answerEvery = 100 * time.Microsecond
+	// One edge after the other answers, in the mean: what the first confirm must
+	// not be in the way of what the last has yet to hear.
+	answerEvery = 300 * time.Microsecond
 )
 
 // rhythm is what a hub that pushes remembers; one that takes over begins anew.
