@@ -171,6 +171,46 @@ func TestEdgeThatWasAwayIsToldApart(t *testing.T) {
 	})
 }
 
+// TestFirstWordCountsFromJoining gives two edges a first word that is already behind
+// a change: whoever had joined before it is on its clock, who joined later is not.
+func TestFirstWordCountsFromJoining(t *testing.T) {
+	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
+		r := newRig(t, db, 0)
+		for n := range 3 {
+			r.change(indicator.Put, ind(n, label.TLPGreen, "org_a"))
+			until(t, "it is pushed", func() bool { return r.count(`feed_entry WHERE durable = 0`) == 0 && r.count(`feed_entry`) == n+1 })
+		}
+		pushed := func(id ident.ID) time.Time {
+			w, err := r.way(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w.Durable
+		}
+		second, third := pushed("ind_0001"), pushed("ind_0002")
+		p := r.hub(time.Now, push.Edge{Node: "nod_1", Org: "org_a", Name: "1", Joined: second, Here: true},
+			push.Edge{Node: "nod_2", Org: "org_a", Name: "2", Joined: third.Add(time.Second), Here: true})
+		r.run(p.Acknowledge)
+		seq, digest := r.head("real.all")
+		at := third.Add(time.Minute)
+		say(t, p, "nod_1", seq, digest, at)
+		say(t, p, "nod_2", seq, digest, at.Add(time.Minute))
+		for n, want := range []time.Time{{}, {}, at} {
+			id := ident.ID(fmt.Sprintf("ind_%04d", n))
+			var w push.Way
+			var list []push.Delivery
+			until(t, "both confirmed", func() (ok bool) {
+				var err error
+				w, list, err = p.Deliveries(t.Context(), access.Hub(tree, "t"), id)
+				return err == nil && w.Confirmed == 2
+			})
+			if !w.Enforced.Equal(want) || !list[0].Enforced.Equal(want) || !list[1].Enforced.IsZero() {
+				t.Errorf("%s was enforced at %s, by the edges at %s and %s", id, w.Enforced, list[0].Enforced, list[1].Enforced)
+			}
+		}
+	})
+}
+
 // TestOldChangesAreForgotten keeps what is enforced and what edges catch up from.
 func TestOldChangesAreForgotten(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {

@@ -101,9 +101,13 @@ func (p *Push) writeAcks(ctx context.Context, batch []arrival) ([]ident.ID, erro
 	if len(batch) == 0 {
 		return nil, nil
 	}
+	joined := p.joined(batch, before)
 	err = p.d.DB.Write(ctx, "hub:push", func(tx *ledger.Tx) error {
 		// Another hub may have written since; what counts is what stands now.
 		before, err := stands(ctx, tx, batch)
+		if err == nil {
+			err = begin(ctx, tx, batch, before, joined)
+		}
 		if err != nil {
 			return err
 		}
@@ -149,11 +153,10 @@ func (p *Push) record(ctx context.Context, tx *ledger.Tx, batch []arrival, known
 	last := map[ackKey]arrival{}
 	for _, a := range batch {
 		key := ackKey{a.node, a.Feed}
-		old, there := before[key]
+		old := before[key]
 		diverged := a.diverged(known)
 		before[key], last[key] = stand{a.Seq, diverged}, a
-		// The first word of an edge says where it begins: it was late for nothing.
-		if diverged || !there || a.Seq <= old.seq {
+		if diverged || a.Seq <= old.seq {
 			continue
 		}
 		spans = append(spans, []any{a.Feed, string(a.node), int64(old.seq), int64(a.Seq), ledger.Micros(a.Received), ledger.Micros(a.Enforced), ledger.Micros(a.at)})

@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +97,42 @@ func stands(ctx context.Context, q ledger.Queryer, batch []arrival) (map[ackKey]
 		}
 	}
 	return out, nil
+}
+
+// joined tells when the edges joined, if one of them was never heard before.
+func (p *Push) joined(batch []arrival, before map[ackKey]stand) map[ident.ID]time.Time {
+	out := map[ident.ID]time.Time{}
+	if !slices.ContainsFunc(batch, func(a arrival) bool { _, ok := before[ackKey{a.node, a.Feed}]; return !ok }) {
+		return out
+	}
+	for _, e := range p.d.Edges() {
+		out[e.Node] = e.Joined
+	}
+	return out
+}
+
+// begin says where those begin whose first word this is: what was pushed before
+// an edge joined it was late for nothing, what was pushed since it was to have.
+func begin(ctx context.Context, tx *ledger.Tx, batch []arrival, before map[ackKey]stand, joined map[ident.ID]time.Time) error {
+	for _, a := range batch {
+		key := ackKey{a.node, a.Feed}
+		if _, ok := before[key]; ok {
+			continue
+		}
+		at, ok := joined[a.node]
+		if !ok { // It is no edge any more.
+			before[key] = stand{seq: a.Seq}
+			continue
+		}
+		var seq int64
+		err := tx.QueryRow(ctx, `SELECT seq FROM feed_entry WHERE feed = ? AND durable > 0 AND durable <= ? ORDER BY seq DESC LIMIT 1`,
+			a.Feed, ledger.Micros(at)).Scan(&seq)
+		if err != nil && !ledger.NoRows(err) {
+			return err
+		}
+		before[key] = stand{seq: uint64(seq)}
+	}
+	return nil
 }
 
 // clocks gathers the slowest edge of each organisation for each step of a feed.
