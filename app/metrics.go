@@ -131,7 +131,11 @@ func (h *hub) hubFamilies() []family[*readings] {
 		}},
 		one("noroshi_bus_limit_bytes", "Bytes of batches beyond which nodes are told to wait.", g, func(r *readings) float64 { return float64(r.bundles.MaxBytes) }),
 		one("noroshi_bus_up", "1 when the bus answers.", g, func(r *readings) float64 { return truth(r.busErr == nil) }),
-		one("noroshi_bus_connections", "Connections to the bus.", g, func(r *readings) float64 { return float64(r.connections) }),
+		{"noroshi_bus_connections", "Connections to the bus: to this hub, or to all servers of an external one. Missing when they do not answer.", g, nil, func(r *readings, say func(float64, ...string)) {
+			if r.connectionsErr == nil {
+				say(float64(r.connections))
+			}
+		}},
 		{"noroshi_refused_total", "Who was not let in, by reason.", c, []string{"reason"}, func(r *readings, say func(float64, ...string)) {
 			for _, why := range identity.Refusals {
 				say(float64(r.strangers[why]), string(why))

@@ -31,6 +31,7 @@ type readings struct {
 	unjudged        time.Time // when the oldest bundle was taken that was not judged; zero when all were
 	busErr          error
 	connections     int
+	connectionsErr  error
 	strangers       map[identity.Refusal]uint64 // and others who were not let in, by reason
 
 	ingest ingest.Stats
@@ -91,7 +92,8 @@ func (h *hub) read(ctx context.Context) *readings {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTime)
 	defer cancel()
-	r := &readings{at: now, ingest: h.paths.stats(), received: h.receiver.Stats(), strangers: h.nodes.Refused(), own: h.ca.Own(), connections: h.server.Connected(), disk: h.brake.State()}
+	r := &readings{at: now, ingest: h.paths.stats(), received: h.receiver.Stats(), strangers: h.nodes.Refused(), own: h.ca.Own(), disk: h.brake.State()}
+	r.connections, r.connectionsErr = h.server.Connected(ctx)
 	h.readBus(ctx, r)
 	r.store, r.storeErr = h.events.Stats(ctx)
 	began := time.Now()

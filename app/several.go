@@ -42,7 +42,7 @@ type carrier interface {
 	Hub(ctx context.Context, layout bus.Layout) (*bus.Hub, error)
 	Disconnect(node ident.ID)
 	Addr() string
-	Connected() int
+	Connected(ctx context.Context) (int, error)
 	Close()
 }
 

@@ -63,6 +63,7 @@ type rig struct {
 	hub        *bus.Hub
 	addr       string
 	disconnect func(ident.ID)
+	connected  func(context.Context) (int, error) // to an external one
 	mu         sync.Mutex
 	cut        map[string]bool
 }

@@ -225,8 +225,47 @@ func (e *External) Addr() string {
 	return strings.TrimPrefix(e.cfg.URLs[0], "tls://")
 }
 
-// Connected is 0: the servers, and not the hubs, know how many nodes they serve.
-func (e *External) Connected() int { return 0 }
+// answerTime is how long the servers have to say how they are.
+const answerTime = time.Second
+
+// Connected tells how many connections the servers have together. Each of them is
+// asked, and says how many they are: when one does not answer, nobody knows.
+func (e *External) Connected(ctx context.Context) (int, error) {
+	const op = "bus.connected"
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	inbox := nats.NewInbox()
+	sub, err := e.sys.SubscribeSync(inbox)
+	if err != nil {
+		return 0, fault.As(fault.Unavailable, op, err, "the bus is away")
+	}
+	defer func() { _ = sub.Unsubscribe() }() // It ends with the line at the latest.
+	if err := e.sys.PublishRequest("$SYS.REQ.SERVER.PING.STATSZ", inbox, nil); err != nil {
+		return 0, fault.As(fault.Unavailable, op, err, "the bus is away")
+	}
+	connections, servers, sum := map[string]int{}, 1, 0
+	for len(connections) < servers {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return 0, fault.As(fault.Unavailable, op, err, "of %d servers of the bus %d say how many connections they have", servers, len(connections))
+		}
+		var says struct {
+			Server struct{ ID string }
+			Stats  struct {
+				Connections int
+				Servers     int `json:"active_servers"`
+			} `json:"statsz"`
+		}
+		if err := json.Unmarshal(m.Data, &says); err != nil {
+			return 0, fault.As(fault.Invalid, op, err, "what a server of the bus says of itself cannot be read")
+		}
+		connections[says.Server.ID], servers = says.Stats.Connections, max(servers, says.Stats.Servers)
+	}
+	for _, n := range connections {
+		sum += n
+	}
+	return sum, nil
+}
 
 // Close drops the lines.
 func (e *External) Close() {

@@ -13,6 +13,7 @@ import (
 	"crypto/x509"
 
 	"noroshi/bus"
+	"noroshi/fault"
 	"noroshi/internal/peers"
 )
 
@@ -55,7 +56,7 @@ func external(t *testing.T) *rig {
 	if r.hub, err = e.Hub(t.Context(), bus.Layout{Partitions: 1, Replicas: 3, MaxBytes: 64 << 20, Readers: []string{bus.ReaderHub}}); err != nil {
 		t.Fatal(err)
 	}
-	r.addr, r.disconnect = clients[0], e.Disconnect
+	r.addr, r.disconnect, r.connected = clients[0], e.Disconnect, e.Connected
 	receive(t, r.hub, bus.DefaultQuota)
 	return r
 }
@@ -91,5 +92,32 @@ func TestAStockServerTakesNobodyWithoutTheHub(t *testing.T) {
 	}
 	if c.Connected() {
 		t.Error("a node that no hub knows is connected")
+	}
+}
+
+// TestStockServersTellWhoIsConnected counts over all servers, by what they say.
+func TestStockServersTellWhoIsConnected(t *testing.T) {
+	r := external(t)
+	connected := func() int {
+		n, err := r.connected(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := connected()
+	a, b := r.dial(t, "a1"), r.dial(t, "b1")
+	for _, c := range []*bus.Client{a, b} {
+		waitFor(t, "the node is in", c.Connected)
+	}
+	if n := connected(); n != before+2 || before != 2 { // The hub has two lines.
+		t.Errorf("with two nodes more there are %d connections, not %d", n, before+2)
+	}
+	a.Close()
+	waitFor(t, "the node that left is not counted", func() bool { return connected() == before+1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if n, err := r.connected(ctx); fault.KindOf(err) != fault.Unavailable || n != 0 {
+		t.Errorf("without an answer there are %d connections, %v", n, err)
 	}
 }

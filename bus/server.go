@@ -226,7 +226,7 @@ func (s *Server) Disconnect(node ident.ID) {
 }
 
 // Connected tells how many connections there are, for the status page.
-func (s *Server) Connected() int { return s.nats.NumClients() }
+func (s *Server) Connected(context.Context) (int, error) { return s.nats.NumClients(), nil }
 
 func splitListen(addr string) (string, int, error) {
 	a, err := net.ResolveTCPAddr("tcp", addr)
