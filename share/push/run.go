@@ -95,6 +95,10 @@ func (p *Push) flush(ctx context.Context, r *rhythm) (wait time.Duration, err er
 		if err != nil {
 			return 0, err
 		}
+		// An answer may be written down before the stamp is.
+		for _, took := range p.timing.push(f) {
+			p.OnHop(HopPush, took)
+		}
 		sent = append(sent, f)
 		at.next = now.Add(gather + time.Duration(n)*time.Second/feedRate)
 		at.beat = now.Add(heartbeat/2 + rand.N(heartbeat/2)) // The frame tells the head as a heartbeat would.
@@ -206,15 +210,7 @@ func (p *Push) pushed(ctx context.Context, frames []set.Frame) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return fault.Wrap("push.pushed", err)
-	}
-	for _, f := range frames {
-		for _, took := range p.timing.push(f) {
-			p.OnHop(HopPush, took)
-		}
-	}
-	return nil
+	return fault.Wrap("push.pushed", err)
 }
 
 // delta reads the next entries of a feed as one frame.
