@@ -1,7 +1,7 @@
 // Package intel turns findings into indicators, by a person's word or by a
 // policy, always through the safety gate, and keeps them through their life:
-// held for a person, active, expired, revoked. Every change and its entries in
-// the feeds are one transaction. Who sees an indicator is decided by its marking
+// held for a person, active, expired, revoked. Every change and what feeds are to
+// show of it are one transaction. Who sees an indicator is decided by its marking
 // and is part of every question to the ledger. The gate is intel/gate; package
 // share pushes.
 package intel

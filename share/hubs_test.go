@@ -82,6 +82,12 @@ func (r *rig) count(what string) (n int) {
 	return n
 }
 
+// pushed tells that nothing is left to be pushed.
+func (r *rig) pushed() bool {
+	b, err := r.push.Behind(r.t.Context())
+	return err == nil && b.Unpushed == 0
+}
+
 // TestManyEdgesAnswerAtOnce acknowledges for more edges than one statement takes,
 // with some that say what is not so, and some that say it twice.
 func TestManyEdgesAnswerAtOnce(t *testing.T) {
@@ -98,7 +104,7 @@ func TestManyEdgesAnswerAtOnce(t *testing.T) {
 			say(t, p, e.Node, 0, empty, now)
 		}
 		r.change(indicator.Put, ind(1, label.TLPGreen, "org_a"), ind(2, label.TLPGreen, "org_a"))
-		until(t, "it is pushed", func() bool { return r.count(`feed_entry WHERE durable = 0`) == 0 })
+		until(t, "it is pushed", r.pushed)
 		seq, digest := r.head("real.all")
 		later := now.Add(time.Second)
 		for i, e := range edges[8:] {
@@ -160,7 +166,7 @@ func TestEdgeThatWasAwayIsToldApart(t *testing.T) {
 		empty := new(set.Digest).Sum()
 		say(t, r.push, "nod_a", 0, empty, now)
 		r.change(indicator.Put, list...)
-		until(t, "it is pushed", func() bool { return r.count(`feed_entry WHERE durable = 0`) == 0 })
+		until(t, "it is pushed", r.pushed)
 		seq, digest := r.head("real.all")
 		say(t, r.push, "nod_a", seq, digest, now.Add(2*time.Hour))
 		until(t, "it is written", func() bool { return r.count("edge_ack_span") == 1 })
@@ -178,7 +184,7 @@ func TestFirstWordCountsFromJoining(t *testing.T) {
 		r := newRig(t, db, 0)
 		for n := range 3 {
 			r.change(indicator.Put, ind(n, label.TLPGreen, "org_a"))
-			until(t, "it is pushed", func() bool { return r.count(`feed_entry WHERE durable = 0`) == 0 && r.count(`feed_entry`) == n+1 })
+			until(t, "it is pushed", r.pushed)
 		}
 		pushed := func(id ident.ID) time.Time {
 			w, err := r.way(id)
@@ -216,8 +222,9 @@ func TestOldChangesAreForgotten(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
 		r := newRig(t, db, 0)
 		r.change(indicator.Put, ind(1, label.TLPGreen, "org_a"), ind(2, label.TLPGreen, "org_a"))
+		until(t, "it is pushed", r.pushed)
 		r.change(indicator.Remove, ind(2, label.TLPGreen, "org_a"))
-		until(t, "it is pushed", func() bool { return r.count(`feed_entry WHERE durable = 0`) == 0 })
+		until(t, "it is pushed", r.pushed)
 		say(t, r.push, "nod_a", 0, new(set.Digest).Sum(), time.Now())
 		seq, digest := r.head("real.all")
 		say(t, r.push, "nod_a", seq, digest, time.Now())

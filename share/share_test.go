@@ -154,7 +154,12 @@ func ind(n int, tlp label.TLP, owner ident.ID) indicator.Indicator {
 
 func (r *rig) change(op indicator.Op, list ...indicator.Indicator) {
 	r.t.Helper()
-	err := r.db.Write(r.t.Context(), "t", func(tx *ledger.Tx) error {
+	r.changeAs("t", op, list...)
+}
+
+func (r *rig) changeAs(actor string, op indicator.Op, list ...indicator.Indicator) {
+	r.t.Helper()
+	err := r.db.Write(r.t.Context(), actor, func(tx *ledger.Tx) error {
 		for _, i := range list {
 			if err := r.push.Enqueue(r.t.Context(), tx, i, op); err != nil {
 				return err

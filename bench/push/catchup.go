@@ -10,8 +10,6 @@ import (
 	"noroshi/label"
 	"noroshi/ledger"
 	"noroshi/observable"
-	"noroshi/org"
-	"noroshi/share/push"
 	"noroshi/share/set"
 )
 
@@ -50,33 +48,22 @@ func (p *platform) catchUp(ctx context.Context, f *figures) error {
 	return nil
 }
 
-// change writes changes into a feed as another hub of the platform would: in the
-// same ledger, through the same package. Three in ten take one back.
+// change writes changes into a feed; three in ten take one back.
 func (p *platform) change(ctx context.Context, o ident.ID, feed string) (seq uint64, digest string, err error) {
-	db, err := ledger.Open(ctx, "sqlite:"+p.path("hub", "data", "ledger.db"))
+	out, db, err := p.outbox(ctx)
 	if err != nil {
 		return 0, "", err
 	}
 	defer func() { _ = db.Close() }()
-	tree := org.NewTree(p.orgs)
-	outbox := push.New(push.Deps{DB: db, Tree: func() *org.Tree { return tree }, Now: time.Now})
-	made := 0
-	for done := 0; done < p.changes; {
-		err := db.Write(ctx, "bench", func(tx *ledger.Tx) error {
-			for range 500 {
-				op, n := indicator.Put, made
-				if done%10 >= 7 {
-					op, n = indicator.Remove, made-1-2*(done%10-7)
-				} else {
-					made++
-				}
-				done++
-				if err := outbox.Enqueue(ctx, tx, missed(o, n), op); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+	puts := p.changes * 7 / 10
+	for _, step := range []struct {
+		op indicator.Op
+		n  int
+	}{{indicator.Put, puts}, {indicator.Remove, p.changes - puts}} {
+		err := write(ctx, db, out, step.n, func(i int) (indicator.Indicator, indicator.Op) { return missed(o, i), step.op })
+		if err == nil { // What is taken back before it is pushed would be no change.
+			err = p.pushed(ctx, out)
+		}
 		if err != nil {
 			return 0, "", err
 		}

@@ -28,6 +28,7 @@ type config struct {
 	sensors, perSec int
 	quiet, rounds   int
 	changes         int
+	imported        int
 }
 
 // figures is what the last line says. Times in milliseconds.
@@ -42,6 +43,11 @@ type figures struct {
 	RevokeP99       float64 `json:"revoke_p99_ms"`
 	Catchup         float64 `json:"catchup_ms"`
 	CatchupChanges  int     `json:"catchup_changes"`
+	BesideImport    int     `json:"beside_import"` // indicators
+	BesideP50       float64 `json:"beside_import_p50_ms"`
+	BesideP99       float64 `json:"beside_import_p99_ms"`
+	BesideRevokeP99 float64 `json:"beside_import_revoke_p99_ms"`
+	ImportSeconds   float64 `json:"import_s"`     // until the last of it was pushed
 	QuietP50        float64 `json:"quiet_p50_ms"` // t2 to t5 without other traffic
 	QuietP99        float64 `json:"quiet_p99_ms"`
 	QuietHubCPU     float64 `json:"quiet_hub_cpu_ms"`   // of a decision and its revocation
@@ -65,6 +71,7 @@ func main() {
 	flag.IntVar(&c.quiet, "quiet", 10, "decisions and revocations without other traffic")
 	flag.IntVar(&c.rounds, "rounds", 30, "decisions and revocations with other traffic")
 	flag.IntVar(&c.changes, "changes", 10_000, "changes that an edge misses")
+	flag.IntVar(&c.imported, "imported", 10_000, "indicators of an import while signals are blocked")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -94,6 +101,9 @@ func run(ctx context.Context, c config) error {
 		return err
 	}
 	if err := p.loaded(ctx, &f); err != nil {
+		return err
+	}
+	if err := p.beside(ctx, &f); err != nil {
 		return err
 	}
 	if err := p.beacon(ctx, &f); err != nil {

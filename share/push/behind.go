@@ -11,7 +11,7 @@ import (
 
 // Behind is what was decided and is not where it must be.
 type Behind struct {
-	Unpushed      int64     // entries of feeds that were not pushed yet
+	Unpushed      int64     // changes of feeds that were not pushed yet
 	Unconfirmed   time.Time // when the oldest entry was pushed that an edge which is there has not confirmed; zero when all have
 	WaitingToSave int       // acknowledgements that wait to be written
 }
@@ -27,7 +27,7 @@ func (p *Push) Behind(ctx context.Context) (Behind, error) {
 		here[e.Node] = e.Here
 	}
 	err := p.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		if err := q.QueryRow(ctx, `SELECT COUNT(*) FROM feed_entry WHERE durable = 0`).Scan(&b.Unpushed); err != nil {
+		if err := q.QueryRow(ctx, `SELECT (SELECT COUNT(*) FROM feed_entry WHERE durable = 0) + (SELECT COUNT(*) FROM feed_waiting)`).Scan(&b.Unpushed); err != nil {
 			return err
 		}
 		least := map[string]int64{} // by feed: the lowest sequence confirmed by an edge that is there and behind

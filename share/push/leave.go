@@ -20,7 +20,7 @@ func (p *Push) Leave(ctx context.Context, org ident.ID) (n int64, err error) {
 			}
 		}
 		for _, feed := range []string{label.Real.String() + "." + string(org), label.Exercise.String() + "." + string(org)} {
-			for _, q := range []string{`DELETE FROM edge_ack_span WHERE feed = ?`, `DELETE FROM edge_ack WHERE feed = ?`, `DELETE FROM feed_member WHERE feed = ?`, `DELETE FROM feed WHERE name = ?`} {
+			for _, q := range []string{`DELETE FROM edge_ack_span WHERE feed = ?`, `DELETE FROM edge_ack WHERE feed = ?`, `DELETE FROM feed_member WHERE feed = ?`, `DELETE FROM feed_waiting WHERE feed = ?`, `DELETE FROM feed WHERE name = ?`} {
 				if _, err := tx.Exec(ctx, q, feed); err != nil {
 					return err
 				}

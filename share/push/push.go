@@ -1,7 +1,8 @@
 // Package push is the hub's side of sharing: feeds of indicators, each a
-// sequence of changes with the digest of the whole set after every one. A change
-// is written to the ledger in the transaction that decides it, then pushed, and
-// every edge says when it enforces it. An edge that was away catches up from the
+// sequence of changes with the digest of the whole set after every one. What is
+// to change is written to the ledger in the transaction that decides it, gets its
+// place in the sequence when its turn comes, is pushed, and every edge says when
+// it enforces it. An edge that was away catches up from the
 // ledger. Who may see an indicator decides in which feeds it stands. It decides
 // nothing; package intel calls Enqueue, app joins it with the bus, share/edge is
 // the other side.

@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -74,10 +75,26 @@ func (p *Push) Run(ctx context.Context) error {
 // flush pushes what is new in every feed that may speak now, and returns when
 // the next one may.
 func (p *Push) flush(ctx context.Context, r *rhythm) (wait time.Duration, err error) {
-	fresh, err := p.unpushed(ctx)
+	fresh, waits, err := p.unpushed(ctx)
 	if err != nil {
 		return 0, err
 	}
+	var due []string
+	for _, feed := range waits {
+		if _, ok := fresh[feed]; ok {
+			continue // What has its place goes first.
+		}
+		if d := r.pace(feed).next.Sub(p.d.Now()); d > 0 {
+			wait = soonest(wait, d)
+			continue
+		}
+		due = append(due, feed)
+	}
+	staged, err := p.stage(ctx, due)
+	if err != nil {
+		return 0, err
+	}
+	maps.Copy(fresh, staged)
 	var sent []set.Frame
 	for feed, after := range fresh {
 		at := r.pace(feed)
@@ -143,20 +160,23 @@ func soonest(a, b time.Duration) time.Duration {
 }
 
 // unpushed lists the feeds that hold something new, each with the sequence after
-// which it begins.
-func (p *Push) unpushed(ctx context.Context) (map[string]uint64, error) {
-	out := map[string]uint64{}
-	err := p.d.DB.Read(ctx, func(q ledger.Queryer) error {
+// which it begins, and those for which something waits.
+func (p *Push) unpushed(ctx context.Context) (fresh map[string]uint64, waits []string, err error) {
+	fresh = map[string]uint64{}
+	err = p.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		if waits, err = waiting(ctx, q); err != nil {
+			return err
+		}
 		rows, err := q.Query(ctx, `SELECT feed, MIN(seq) FROM feed_entry WHERE durable = 0 GROUP BY feed`)
 		return ledger.Each(rows, err, func(scan func(...any) error) error {
 			var feed string
 			var first int64
 			err := scan(&feed, &first)
-			out[feed] = uint64(first - 1)
+			fresh[feed] = uint64(first - 1)
 			return err
 		})
 	})
-	return out, fault.Wrap("push.unpushed", err)
+	return fresh, waits, fault.Wrap("push.unpushed", err)
 }
 
 // beat tells where a feed is that said nothing for a while. The feeds take turns,

@@ -69,9 +69,17 @@ func (p *Push) EdgeStates(ctx context.Context, s access.Scope) ([]EdgeState, err
 	var all map[string]head
 	var st *standing
 	err := p.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		if all, err = heads(ctx, q, `1 = 1`); err == nil {
-			st, err = p.standing(ctx, q, s, nil)
+		if all, err = heads(ctx, q, `1 = 1`); err != nil {
+			return err
 		}
+		waits, err := waiting(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, feed := range waits { // Nobody has what is to come.
+			all[feed] = head{seq: notYet}
+		}
+		st, err = p.standing(ctx, q, s, nil)
 		return err
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sort"
 	"time"
@@ -46,6 +47,9 @@ type Way struct {
 	Edges        int       // that may see it
 	Confirmed    int       // that enforce its newest state
 }
+
+// notYet stands for the sequence of what has no place in its feed yet.
+const notYet = math.MaxInt64
 
 // entry is the first and the newest entry of an indicator in one feed.
 type entry struct {
@@ -111,6 +115,20 @@ func entriesOf(ctx context.Context, q ledger.Queryer, ids []ident.ID) ([]entry, 
 		err := scan(&e.indicator, &e.feed, &first, &last, &e.durable)
 		e.first, e.last = uint64(first), uint64(last)
 		out = append(out, e)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows, err = q.Query(ctx, `SELECT indicator, feed FROM feed_waiting WHERE indicator IN `+in, args...)
+	err = ledger.Each(rows, err, func(scan func(...any) error) error {
+		e := entry{first: notYet, last: notYet}
+		err := scan(&e.indicator, &e.feed)
+		if i := slices.IndexFunc(out, func(x entry) bool { return x.indicator == e.indicator && x.feed == e.feed }); i >= 0 {
+			out[i].last = notYet
+		} else {
+			out = append(out, e)
+		}
 		return err
 	})
 	return out, err
