@@ -8,10 +8,10 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
+	"noroshi/analyse/match"
 	"noroshi/event"
 	"noroshi/finding"
 	"noroshi/ident"
-	"noroshi/indicator"
 	"noroshi/observable"
 )
 
@@ -53,7 +53,7 @@ func draftOf(e *event.Event) finding.Finding {
 
 // ofIndicator is the finding that an indicator was seen on a node. Live matches
 // and the look back share its key, so that they are one record.
-func ofIndicator(ind indicator.Indicator, org, node ident.ID, device string) finding.Finding {
+func ofIndicator(ind *match.Known, org, node ident.ID, device string) finding.Finding {
 	return finding.Finding{Org: org, Node: node, Device: device, Realm: ind.Realm,
 		Key: key("indicator", string(ind.ID), string(node)), Indicator: ind.ID,
 		Rule: finding.Rule{ID: string(ind.ID), Title: "Known indicator seen: " + ind.Observable.Value,

@@ -18,7 +18,6 @@ import (
 	"noroshi/fault"
 	"noroshi/finding"
 	"noroshi/ident"
-	"noroshi/indicator"
 	"noroshi/label"
 	"noroshi/ledger"
 	"noroshi/org"
@@ -125,17 +124,17 @@ func ruleHit(e *event.Event, h sigma.Hit) hit {
 }
 
 func indicatorHit(e *event.Event, h match.Hit) hit {
-	f := ofIndicator(*h.Indicator, e.Metadata.Tenant, e.Metadata.Reporter.UID, deviceOf(e))
+	f := ofIndicator(h.Indicator, e.Metadata.Tenant, e.Metadata.Reporter.UID, deviceOf(e))
 	f.Source, f.Title = finding.ByIndicator, clip(e.Summary(), maxTitle)
 	return hit{event: e, draft: f, matched: []string{h.Field + ": " + clip(h.Value, maxTitle)}}
 }
 
 // sight returns a function that tells whether an organisation may see an
 // indicator, which remembers its answers for the time of a batch.
-func (a *Analyser) sight() func(*indicator.Indicator, ident.ID) bool {
+func (a *Analyser) sight() func(*match.Known, ident.ID) bool {
 	tree := a.d.Tree()
 	known := map[ident.ID]map[ident.ID]bool{}
-	return func(ind *indicator.Indicator, o ident.ID) bool {
+	return func(ind *match.Known, o ident.ID) bool {
 		who, ok := known[ind.ID]
 		if !ok {
 			who = tree.Audience(ind.Org, ind.TLP, ind.SharedWith)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"noroshi/access"
+	"noroshi/analyse/match"
 	"noroshi/fault"
 	"noroshi/finding"
 	"noroshi/ident"
@@ -29,12 +30,12 @@ type Sighting struct {
 // back begins, so that no event falls between. The transaction is the caller's,
 // who calls announce when it has committed.
 func (a *Analyser) AddSightings(ctx context.Context, tx *ledger.Tx, ind indicator.Indicator, list []Sighting) (added int64, announce func(), err error) {
-	b, see := a.begin(tx), a.sight()
+	b, see, known := a.begin(tx), a.sight(), match.Of(ind)
 	for _, x := range list {
-		if len(x.Seqs) == 0 || !see(&ind, x.Org) {
+		if len(x.Seqs) == 0 || !see(known, x.Org) {
 			continue
 		}
-		draft := ofIndicator(ind, x.Org, x.Node, x.Device)
+		draft := ofIndicator(known, x.Org, x.Node, x.Device)
 		draft.Source = finding.ByHunt
 		r, err := b.load(ctx, x.Org, draft.Key)
 		if err != nil {

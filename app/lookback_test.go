@@ -139,7 +139,9 @@ func TestEachIndicatorIsHuntedWhateverEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.match.Load(due)
+		for _, ind := range due {
+			r.match.Put(ind)
+		}
 		if n := r.all(t); n != hunt.MaxIndicators+2 {
 			t.Errorf("%d were hunted, not all", n)
 		}

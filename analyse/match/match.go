@@ -15,6 +15,7 @@ import (
 	"noroshi/event"
 	"noroshi/ident"
 	"noroshi/indicator"
+	"noroshi/label"
 	"noroshi/observable"
 )
 
@@ -22,14 +23,14 @@ import (
 // however many there are, which a copy for each change would not.
 type Set struct {
 	mu       sync.RWMutex
-	exact    map[observable.Observable][]*indicator.Indicator // names, hashes, URLs, single addresses
-	prefixes *bart.Table[[]*indicator.Indicator]
-	ids      map[ident.ID]*indicator.Indicator
+	exact    map[observable.Observable][]*Known // names, hashes, URLs, single addresses
+	prefixes *bart.Table[[]*Known]
+	ids      map[ident.ID]*Known
 }
 
 // New makes an empty set.
 func New() *Set {
-	return &Set{exact: map[observable.Observable][]*indicator.Indicator{}, prefixes: &bart.Table[[]*indicator.Indicator]{}, ids: map[ident.ID]*indicator.Indicator{}}
+	return &Set{exact: map[observable.Observable][]*Known{}, prefixes: &bart.Table[[]*Known]{}, ids: map[ident.ID]*Known{}}
 }
 
 // Len is how many indicators there are.
@@ -56,30 +57,36 @@ func (s *Set) Put(ind indicator.Indicator) {
 	if ind.State != indicator.Active {
 		return
 	}
-	ind = slim(ind)
-	s.ids[ind.ID] = &ind
-	if ind.Observable.Kind == observable.CIDR {
-		if p, err := netip.ParsePrefix(ind.Observable.Value); err == nil {
+	known := Of(ind)
+	s.ids[known.ID] = known
+	if known.Observable.Kind == observable.CIDR {
+		if p, err := netip.ParsePrefix(known.Observable.Value); err == nil {
 			old, _ := s.prefixes.Get(p)
-			s.prefixes.Insert(p, append(old[:len(old):len(old)], &ind))
+			s.prefixes.Insert(p, append(old[:len(old):len(old)], known))
 		}
 		return
 	}
-	s.exact[ind.Observable] = append(s.exact[ind.Observable], &ind)
+	s.exact[known.Observable] = append(s.exact[known.Observable], known)
 }
 
-// slim is what a finding says of an indicator. Of a hundred thousand the rest
+// Known is what a finding says of an indicator. Of a hundred thousand the rest
 // would be most of what there is to keep, and to walk over at each collection.
-func slim(i indicator.Indicator) indicator.Indicator {
-	return indicator.Indicator{ID: i.ID, Org: i.Org, Observable: i.Observable, Marking: i.Marking, SharedWith: i.SharedWith, State: i.State,
-		Confidence: i.Confidence, Reason: i.Reason, Techniques: i.Techniques, ValidUntil: i.ValidUntil}
+type Known struct {
+	ID         ident.ID
+	Org        ident.ID
+	Observable observable.Observable
+	label.Marking
+	SharedWith []ident.ID
+	Confidence int
+	Reason     string
+	Techniques []string
+	ValidUntil time.Time
 }
 
-// Load puts many: what intel has when the platform starts.
-func (s *Set) Load(all []indicator.Indicator) {
-	for _, ind := range all {
-		s.Put(ind)
-	}
+// Of is what is known of an indicator.
+func Of(i indicator.Indicator) *Known {
+	return &Known{ID: i.ID, Org: i.Org, Observable: i.Observable, Marking: i.Marking, SharedWith: i.SharedWith,
+		Confidence: i.Confidence, Reason: i.Reason, Techniques: i.Techniques, ValidUntil: i.ValidUntil}
 }
 
 // Remove takes an indicator out.
@@ -96,8 +103,8 @@ func (s *Set) remove(id ident.ID) {
 		return
 	}
 	delete(s.ids, id)
-	without := func(list []*indicator.Indicator) []*indicator.Indicator {
-		var out []*indicator.Indicator
+	without := func(list []*Known) []*Known {
+		var out []*Known
 		for _, x := range list {
 			if x.ID != id {
 				out = append(out, x)
@@ -123,7 +130,7 @@ func (s *Set) remove(id ident.ID) {
 
 // Hit is one indicator seen in one field of an event.
 type Hit struct {
-	Indicator *indicator.Indicator // what a finding says of it; must not be changed
+	Indicator *Known // must not be changed
 	Field     string
 	Value     string
 }
@@ -155,17 +162,17 @@ type query struct {
 	hits []Hit
 }
 
-func (q *query) take(list []*indicator.Indicator, o event.Observable) {
+func (q *query) take(list []*Known, o event.Observable) {
 	for _, ind := range list {
 		// What has expired by the event's own time is no sighting.
-		if !ind.Live(q.at) || q.has(ind) {
+		if !q.at.Before(ind.ValidUntil) || q.has(ind) {
 			continue
 		}
 		q.hits = append(q.hits, Hit{ind, o.Name, o.Value})
 	}
 }
 
-func (q *query) has(ind *indicator.Indicator) bool {
+func (q *query) has(ind *Known) bool {
 	for _, h := range q.hits {
 		if h.Indicator == ind {
 			return true

@@ -106,7 +106,8 @@ func TestOnlyLiveIndicatorsMatch(t *testing.T) {
 			t.Errorf("a %s indicator matches", gone)
 		}
 	}
-	s.Load([]indicator.Indicator{ind(t, "ind_2", "a.com"), ind(t, "ind_3", "a.com")})
+	s.Put(ind(t, "ind_2", "a.com"))
+	s.Put(ind(t, "ind_3", "a.com"))
 	if len(s.Match(dns("a.com"))) != 2 {
 		t.Error("two indicators of one name are two")
 	}
