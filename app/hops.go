@@ -177,7 +177,7 @@ func pushHop(r *readings) status.Hop {
 	h.Why = status.Say("What is decided is pushed at once.", "決定は直ちに配信されています。")
 	if r.behind.Unpushed > 0 {
 		h.Why = status.Say("Changes wait to be pushed.", "配信を待つ変更があります。")
-		h.Do = status.Say("If they do not go within seconds, see the hub's log.", "数秒で減らなければ、ハブのログを確認してください。")
+		h.Do = status.Say("If they do not become fewer, see the hub's log.", "減っていかなければ、ハブのログを確認してください。")
 	}
 	return h
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"noroshi/access"
 	"noroshi/ident"
@@ -82,6 +84,54 @@ func TestFreshDecisionDoesNotWaitForAnImport(t *testing.T) {
 				len(all), at[fresh.ID], at[before.ID], at[list[599].ID], at[list[500].ID])
 		}
 	})
+}
+
+// TestTheRestOfAnImportWaitsForAnswers goes on when most edges have taken what was
+// sent before, so that edges which are slow have no queue before a fresh block; and
+// after a while without them. The clock is the test's.
+func TestTheRestOfAnImportWaitsForAnswers(t *testing.T) {
+	r := newRig(t, ledgertest.SQLite(t), 0)
+	r.stop()
+	var past atomic.Int64
+	began := time.Now()
+	now := func() time.Time { return began.Add(time.Duration(past.Load())) }
+	r.push = r.hub(now, push.Edge{Node: "nod_a", Org: "org_a", Joined: began, Here: true}, push.Edge{Node: "nod_b", Org: "org_b", Joined: began, Here: true})
+	beat := make(chan struct{}, 100)
+	hear := func(b []byte) {
+		if f, err := set.Open(b, "real.all", r.key); err == nil && len(f.Changes) == 0 {
+			beat <- struct{}{}
+		}
+	}
+	if _, err := (&line{air: r.air}).Subscribe("real.all", hear); err != nil {
+		t.Fatal(err)
+	}
+	r.run(r.push.Run, r.push.Acknowledge)
+	r.change(indicator.Put, ind(5000, label.TLPGreen, "org_a"))
+	until(t, "it is pushed", r.pushed)
+	past.Add(int64(20 * time.Second))
+	<-beat // By now it has counted the edges.
+	var list []indicator.Indicator
+	for n := range 500 {
+		list = append(list, ind(n, label.TLPGreen, "org_a"))
+	}
+	r.change(indicator.Put, list...)
+	sent := func(feed string) int { return r.count("feed_entry WHERE durable > 0 AND feed = '" + feed + "'") }
+	until(t, "the first part is pushed", func() bool { return sent("real.all") == 201 })
+	for n, node := range []ident.ID{"nod_a", "nod_b"} {
+		past.Add(int64(100 * time.Millisecond))
+		other := ind(6000+n, label.TLPGreen, "org_a")
+		other.Realm = label.Exercise
+		r.change(indicator.Put, other) // When this is pushed, the other feed was looked at.
+		until(t, "another feed goes on", func() bool { return sent("exercise.all") == n+1 })
+		if n := sent("real.all"); n != 201 {
+			t.Fatalf("%d were pushed before most edges had answered", n)
+		}
+		say(t, r.push, node, 201, r.entries("real.all")[200].sums, now())
+		until(t, "the answer is written", func() bool { return r.count("edge_ack") == n+1 })
+	}
+	until(t, "with the answers the next part is pushed", func() bool { return sent("real.all") == 401 })
+	past.Add(int64(time.Second))
+	until(t, "without answers the rest is pushed later", func() bool { return sent("real.all") == 501 })
 }
 
 // TestTurnsKeepTheOrderOfEachIndicator lets several decide about the same things

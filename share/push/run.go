@@ -2,7 +2,6 @@ package push
 
 import (
 	"context"
-	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -23,6 +22,11 @@ const (
 	gather   = 50 * time.Millisecond
 	feedRate = 256 << 10 // bytes a second, to each edge
 
+	// While much waits, the next of it goes when most edges have answered the last,
+	// or after a while: what is on its way nothing can overtake.
+	askAgain = 20 * time.Millisecond
+	maxHold  = 500 * time.Millisecond
+
 	// One edge after the other answers, in the mean: what the first confirm must
 	// not be in the way of what the last has yet to hear.
 	answerEvery = 300 * time.Microsecond
@@ -31,13 +35,15 @@ const (
 // rhythm is what a hub that pushes remembers; one that takes over begins anew.
 type rhythm struct {
 	feeds   map[string]*pace
-	edges   map[ident.ID]int // of each organisation
+	edges   map[ident.ID]int // of each organisation that are there
 	counted time.Time
 }
 
 // pace is when something may and must be said in a feed.
 type pace struct {
 	next time.Time // not before: the next changes
+	hold time.Time // nor before this, while most edges have not answered:
+	sent uint64    // the last sequence that was sent
 	beat time.Time // not later: a heartbeat
 }
 
@@ -84,7 +90,11 @@ func (p *Push) flush(ctx context.Context, r *rhythm) (wait time.Duration, err er
 		if _, ok := fresh[feed]; ok {
 			continue // What has its place goes first.
 		}
-		if d := r.pace(feed).next.Sub(p.d.Now()); d > 0 {
+		d, err := p.held(ctx, r, feed)
+		if err != nil {
+			return 0, err
+		}
+		if d > 0 {
 			wait = soonest(wait, d)
 			continue
 		}
@@ -94,7 +104,14 @@ func (p *Push) flush(ctx context.Context, r *rhythm) (wait time.Duration, err er
 	if err != nil {
 		return 0, err
 	}
-	maps.Copy(fresh, staged)
+	for feed, s := range staged {
+		fresh[feed] = s.after
+		if at := r.pace(feed); s.full {
+			at.hold = p.d.Now().Add(maxHold)
+		} else {
+			at.hold = time.Time{}
+		}
+	}
 	var sent []set.Frame
 	for feed, after := range fresh {
 		at := r.pace(feed)
@@ -117,6 +134,7 @@ func (p *Push) flush(ctx context.Context, r *rhythm) (wait time.Duration, err er
 			p.OnHop(HopPush, took)
 		}
 		sent = append(sent, f)
+		at.sent = f.Seq
 		at.next = now.Add(gather + time.Duration(n)*time.Second/feedRate)
 		at.beat = now.Add(heartbeat/2 + rand.N(heartbeat/2)) // The frame tells the head as a heartbeat would.
 		wait = soonest(wait, at.next.Sub(now))
@@ -131,24 +149,47 @@ func (r *rhythm) pace(feed string) *pace {
 	return r.feeds[feed]
 }
 
-// spread is over how long those who read a feed are to answer.
-func (r *rhythm) spread(feed string) (d time.Duration) {
-	for o, n := range r.edges {
-		if reads(o, feed) {
-			d += time.Duration(n) * answerEvery
-		}
+// held tells how long what waits for a feed is to wait at least.
+func (p *Push) held(ctx context.Context, r *rhythm, feed string) (time.Duration, error) {
+	at, now := r.pace(feed), p.d.Now()
+	if d := at.next.Sub(now); d > 0 || !at.hold.After(now) {
+		return d, nil
 	}
-	return d
+	answered := 0
+	err := p.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		return q.QueryRow(ctx, `SELECT COUNT(*) FROM edge_ack WHERE feed = ? AND seq >= ?`, feed, int64(at.sent)).Scan(&answered)
+	})
+	if err != nil || 4*answered >= 3*r.readers(feed) {
+		return 0, fault.Wrap("push.held", err)
+	}
+	return askAgain, nil
 }
 
-// count counts the edges, now and then: it reads them all.
+// readers counts the edges that read a feed.
+func (r *rhythm) readers(feed string) (n int) {
+	for o, edges := range r.edges {
+		if reads(o, feed) {
+			n += edges
+		}
+	}
+	return n
+}
+
+// spread is over how long those who read a feed are to answer.
+func (r *rhythm) spread(feed string) time.Duration {
+	return time.Duration(r.readers(feed)) * answerEvery
+}
+
+// count counts the edges that are there, now and then: it reads them all.
 func (p *Push) count(r *rhythm, now time.Time) {
 	if now.Sub(r.counted) < heartbeat {
 		return
 	}
 	r.counted, r.edges = now, map[ident.ID]int{}
 	for _, e := range p.d.Edges() {
-		r.edges[e.Org]++
+		if e.Here {
+			r.edges[e.Org]++
+		}
 	}
 }
 

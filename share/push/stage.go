@@ -39,7 +39,7 @@ func wait(ctx context.Context, tx *ledger.Tx, feed, flow string, id ident.ID, bo
 
 // maxStaged is how many changes of a feed get their place at once, and so how many
 // a fresh one may find before it.
-const maxStaged = 100
+const maxStaged = 200
 
 // waiting lists the feeds for which something waits.
 func waiting(ctx context.Context, q ledger.Queryer) (out []string, err error) {
@@ -53,15 +53,21 @@ func waiting(ctx context.Context, q ledger.Queryer) (out []string, err error) {
 	return out, err
 }
 
-// stage gives what waits its place, some of each feed in one transaction, and
-// returns the sequence after which the new changes of each feed begin.
-func (p *Push) stage(ctx context.Context, feeds []string) (fresh map[string]uint64, err error) {
+// staged tells after which sequence the new changes of a feed begin, and whether
+// there were as many as may be: then more of them wait.
+type staged struct {
+	after uint64
+	full  bool
+}
+
+// stage gives what waits its place, some of each feed in one transaction.
+func (p *Push) stage(ctx context.Context, feeds []string) (fresh map[string]staged, err error) {
 	if len(feeds) == 0 {
 		return nil, nil
 	}
 	more := false
 	err = p.d.DB.Write(ctx, "hub:push", func(tx *ledger.Tx) error {
-		fresh, more = map[string]uint64{}, false
+		fresh, more = map[string]staged{}, false
 		for _, feed := range feeds {
 			list, err := next(ctx, tx, feed)
 			if err != nil {
@@ -71,10 +77,11 @@ func (p *Push) stage(ctx context.Context, feeds []string) (fresh map[string]uint
 			if err != nil {
 				return err
 			}
+			full := len(list) == maxStaged
 			if changed {
-				fresh[feed] = after
+				fresh[feed] = staged{after, full}
 			} else {
-				more = more || len(list) == maxStaged
+				more = more || full
 			}
 		}
 		return nil
