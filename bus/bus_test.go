@@ -63,6 +63,7 @@ type rig struct {
 	hub        *bus.Hub
 	addr       string
 	disconnect func(ident.ID)
+	receiver   *bus.Receiver
 	mu         sync.Mutex
 	cut        map[string]bool
 }
@@ -109,7 +110,7 @@ func newRigIn(t *testing.T, dir string, q bus.Quota) *rig {
 	}
 	t.Cleanup(r.hub.Close)
 	r.addr, r.disconnect = r.server.Addr(), r.server.Disconnect
-	receive(t, r.hub, q)
+	r.receiver = receive(t, r.hub, q)
 	return r
 }
 
