@@ -162,7 +162,8 @@ func (w *Work) lose() {
 	}
 }
 
-// learn takes one change of the bucket.
+// learn takes one change of the bucket. What a watch that was interrupted tells
+// late of a lease is no news: this hub may have lost or released it since.
 func (w *Work) learn(e jetstream.KeyValueEntry) {
 	kind, name, _ := strings.Cut(e.Key(), ".")
 	gone := e.Operation() != jetstream.KeyValuePut
@@ -173,6 +174,7 @@ func (w *Work) learn(e jetstream.KeyValueEntry) {
 		delete(w.seen, name)
 	case kind == "hub" && name != w.id:
 		w.seen[name], w.newest[name] = time.Now(), e.Revision()
+	case kind == "lease" && e.Revision() <= w.leases[name].revision:
 	case kind == "lease" && gone:
 		w.leases[name] = lease{revision: e.Revision()}
 	case kind == "lease":
@@ -276,7 +278,8 @@ func (w *Work) acquire(ctx context.Context, task string) bool {
 }
 
 // gone asks the bus whether a hub that was not heard of is silent, for the watch
-// itself may have been interrupted.
+// itself may have been interrupted. A beat that is found so counts as heard: who
+// asks again, for the hub's next task, finds the same one, and that hub lives.
 func (w *Work) gone(ctx context.Context, hub string) bool {
 	e, err := w.hub.state.Get(ctx, "hub."+hub)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -287,11 +290,10 @@ func (w *Work) gone(ctx context.Context, hub string) bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e.Revision() == w.newest[hub] {
-		return true
+	if e.Revision() != w.newest[hub] {
+		w.seen[hub], w.newest[hub] = time.Now(), e.Revision()
 	}
-	w.seen[hub], w.newest[hub] = time.Now(), e.Revision()
-	return false
+	return time.Since(w.seen[hub]) >= deadAfter
 }
 
 func (w *Work) start(ctx context.Context, t Task) {
@@ -307,7 +309,7 @@ func (w *Work) start(ctx context.Context, t Task) {
 		// What is given back in good order is this hub's until it has ended.
 		err := t.Run(ctx, func() bool { return context.Cause(ctx) != Lost && w.alive() })
 		cancel(nil)
-		if err != nil && context.Cause(ctx) != Lost {
+		if err != nil && context.Cause(ctx) != Lost && !errors.Is(err, context.Canceled) {
 			w.log.Error("a task ended; it is started again", "role", "hub", "hub", w.id, "task", t.Name, "err", err)
 			time.Sleep(workTick) // What fails at once must not spin.
 		}
@@ -347,7 +349,7 @@ func (w *Work) release(task string) {
 	defer cancel()
 	if l.owner == w.id && w.hub.state.Delete(ctx, "lease."+task, jetstream.LastRevision(l.revision)) == nil {
 		w.mu.Lock()
-		w.leases[task] = lease{} // Its revision comes with the watch.
+		w.leases[task] = lease{revision: l.revision} // The newer one comes with the watch.
 		w.mu.Unlock()
 		w.log.Info("task given back", "role", "hub", "hub", w.id, "task", task)
 	}
