@@ -133,17 +133,27 @@ type Pull struct {
 	count uint64 // of them from this consumer
 }
 
-// pull reads a subject of a stream in order, after a sequence.
+// pull reads a subject of a stream in order, after a sequence. While servers
+// elect, any may say what the stream holds, though it lacks the newest of what
+// another hub has read: so it is asked only after a majority has answered.
 func (h *Hub) pull(ctx context.Context, stream, subject string, after uint64) (*Pull, error) {
 	p := &Pull{hub: h, subject: subject, last: after}
 	err := patiently(ctx, func(ctx context.Context) (err error) {
-		p.stream, err = h.js.Stream(ctx, stream)
+		if p.stream, err = h.js.Stream(ctx, stream); err != nil {
+			return err
+		}
+		if err = h.reach(ctx, stream); err != nil {
+			return err
+		}
+		info, err := p.stream.Info(ctx)
+		if err == nil {
+			p.old = info.State.LastSeq
+		}
 		return err
 	})
 	if err != nil {
 		return nil, fault.Wrap("bus.pull", err)
 	}
-	p.old = p.stream.CachedInfo().State.LastSeq
 	p.life, p.stop = context.WithCancel(context.Background())
 	return p, nil
 }
