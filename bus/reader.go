@@ -113,6 +113,9 @@ func (r *Reader) Stop() { r.pull.Stop() }
 // reads on through another server.
 const heartbeat = time.Second
 
+// beginAgain is the pause before another server is asked.
+const beginAgain = 100 * time.Millisecond
+
 // ahead is how many messages are asked for at once.
 const ahead = 64
 
@@ -179,6 +182,11 @@ func (p *Pull) Next(ctx context.Context) (*Message, error) {
 		}
 		if m == nil {
 			p.from = nil
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(beginAgain): // What is refused at once must not spin.
+			}
 			continue
 		}
 		meta, err := m.Metadata()
@@ -214,7 +222,7 @@ func (p *Pull) next(ctx context.Context) (jetstream.Msg, error) {
 			if more {
 				return m, nil
 			}
-			if err := p.asked.Error(); err != nil {
+			if p.asked.Error() != nil || !p.whole(ctx) {
 				return nil, p.life.Err()
 			}
 			p.asked = nil
@@ -222,6 +230,13 @@ func (p *Pull) next(ctx context.Context) (jetstream.Msg, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// whole tells whether all that the consumer has delivered has come: when the last
+// of it is lost on the way, nothing behind it shows the gap.
+func (p *Pull) whole(ctx context.Context) bool {
+	info, err := p.from.Info(ctx)
+	return err == nil && info.Delivered.Consumer == p.count
 }
 
 // Done makes the bus forget the subject's messages up to a sequence.
