@@ -24,9 +24,9 @@ type Message struct {
 // goes on there; a bundle is forgotten when every reader of the layout is done
 // with it.
 //
-// It reads with an ordered consumer and not with a durable one: after a crash
-// the latter would deliver what was in flight only after newer messages, and
-// nodes' sequences must come in order.
+// It reads with a consumer that is made for it, and anew when anything is missing,
+// and not with a durable one: after a crash that would deliver what was in flight
+// only after newer messages, and nodes' sequences must come in order.
 type Reader struct {
 	hub  *Hub
 	name string
