@@ -1,9 +1,12 @@
 package bus
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
+	"time"
 )
 
 // TestALivingHubKeepsEveryTask lets a hub whose watch is interrupted look at the
@@ -67,6 +70,44 @@ func TestALateWordOfALeaseIsNoNews(t *testing.T) {
 	}
 	if !w.acquire(t.Context(), "x") {
 		t.Error("a task that nobody else took is not taken again")
+	}
+}
+
+// TestAHubThatHearsNothingWatchesAnew takes the consumer of a hub's watch away, as
+// the death of a server does. The client would notice it after ten seconds; by then
+// the hub would have counted all others as silent.
+func TestAHubThatHearsNothingWatchesAnew(t *testing.T) {
+	h := alone(t)
+	w := h.NewWork("here", nil, slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithTimeout(t.Context(), 8*time.Second)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	hears := func(of string) {
+		t.Helper()
+		for !slices.Contains(w.Hubs(), of) {
+			if _, err := h.state.PutString(ctx, "hub."+of, ""); err != nil {
+				t.Fatalf("%s is not heard of: %v", of, err)
+			}
+			<-tick.C
+		}
+	}
+	hears("first")
+	kv, err := h.js.Stream(ctx, "KV_"+stateBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range kv.ConsumerNames(ctx).Name() {
+		if err := kv.DeleteConsumer(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hears("second")
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

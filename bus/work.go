@@ -78,11 +78,12 @@ func (h *Hub) NewWork(id string, tasks []Task, log *slog.Logger) *Work {
 
 // Run shares work until ctx ends, then gives everything back.
 func (w *Work) Run(ctx context.Context) error {
-	watch, err := w.hub.state.WatchFiltered(ctx, []string{"hub.*", "lease.>"})
+	watch, err := w.watch(ctx)
 	if err != nil {
 		return fault.Wrap("bus.work", err)
 	}
 	defer func() { _ = watch.Stop() }()
+	heard := time.Now()
 	var beside sync.WaitGroup
 	beside.Go(func() { w.beats(ctx) })
 	beside.Go(func() { w.guard(ctx) })
@@ -95,17 +96,31 @@ func (w *Work) Run(ctx context.Context) error {
 			beside.Wait()
 			return nil
 		case e := <-watch.Updates():
+			heard = time.Now()
 			if e == nil {
 				known = true // What was there is known; what follows is news.
 			} else {
 				w.learn(e)
 			}
 		case <-tick.C:
+			if w.alive() && time.Since(heard) >= lostAfter && len(watch.Updates()) == 0 {
+				// Not even this hub's own beats come: the server that told died.
+				if anew, err := w.watch(ctx); err == nil {
+					_ = watch.Stop()
+					watch = anew
+				}
+				heard = time.Now()
+			}
 			if known {
 				w.settle(ctx)
 			}
 		}
 	}
+}
+
+// watch tells what the bucket says, then what changes in it.
+func (w *Work) watch(ctx context.Context) (jetstream.KeyWatcher, error) {
+	return w.hub.state.WatchFiltered(ctx, []string{"hub.*", "lease.>"})
 }
 
 // beats says again and again that this hub lives.
@@ -162,8 +177,9 @@ func (w *Work) lose() {
 	}
 }
 
-// learn takes one change of the bucket. What a watch that was interrupted tells
-// late of a lease is no news: this hub may have lost or released it since.
+// learn takes one change of the bucket. What a watch that was interrupted, or is
+// begun anew, tells late is no news: a hub may be silent since, and this one have
+// lost or released its lease.
 func (w *Work) learn(e jetstream.KeyValueEntry) {
 	kind, name, _ := strings.Cut(e.Key(), ".")
 	gone := e.Operation() != jetstream.KeyValuePut
@@ -172,7 +188,7 @@ func (w *Work) learn(e jetstream.KeyValueEntry) {
 	switch {
 	case kind == "hub" && gone:
 		delete(w.seen, name)
-	case kind == "hub" && name != w.id:
+	case kind == "hub" && name != w.id && e.Revision() > w.newest[name]:
 		w.seen[name], w.newest[name] = time.Now(), e.Revision()
 	case kind == "lease" && e.Revision() <= w.leases[name].revision:
 	case kind == "lease" && gone:
@@ -290,7 +306,7 @@ func (w *Work) gone(ctx context.Context, hub string) bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e.Revision() != w.newest[hub] {
+	if e.Revision() > w.newest[hub] {
 		w.seen[hub], w.newest[hub] = time.Now(), e.Revision()
 	}
 	return time.Since(w.seen[hub]) >= deadAfter
