@@ -64,6 +64,7 @@ type rig struct {
 	addr       string
 	disconnect func(ident.ID)
 	connected  func(context.Context) (int, error) // to an external one
+	receiver   *bus.Receiver
 	mu         sync.Mutex
 	cut        map[string]bool
 }
@@ -110,7 +111,7 @@ func newRigIn(t *testing.T, dir string, q bus.Quota) *rig {
 	}
 	t.Cleanup(r.hub.Close)
 	r.addr, r.disconnect = r.server.Addr(), r.server.Disconnect
-	receive(t, r.hub, q)
+	r.receiver = receive(t, r.hub, q)
 	return r
 }
 

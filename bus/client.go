@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,6 +19,10 @@ type Client struct {
 	node    Node
 	nc      *nats.Conn
 	changed chan struct{}
+
+	mu   sync.Mutex
+	life context.Context // of the line as it is now; ends when it breaks
+	end  context.CancelFunc
 }
 
 // pingEvery is how often a node asks whether its hub is still there.
@@ -33,6 +38,7 @@ func Dial(hub string, node Node, tlsConfig *tls.Config) (*Client, error) {
 		default:
 		}
 	}
+	c.life, c.end = context.WithCancel(context.Background())
 	nc, err := nats.Connect("tls://"+hub,
 		nats.Name(node.Name), nats.Secure(tlsConfig), nats.CustomInboxPrefix(inboxPrefix+string(node.ID)),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond),
@@ -40,6 +46,7 @@ func Dial(hub string, node Node, tlsConfig *tls.Config) (*Client, error) {
 		nats.IgnoreAuthErrorAbort(), // A node that was refused stays quiet and tries again: it may be admitted.
 		nats.ReconnectBufSize(-1),   // What cannot be sent now waits in the spool, on disk.
 		nats.ConnectHandler(signal), nats.ReconnectHandler(signal),
+		nats.DisconnectErrHandler(func(*nats.Conn, error) { c.broke() }),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 		// A hub whose network is cut says no good-bye: it is left for another after
 		// three intervals.
@@ -49,6 +56,20 @@ func Dial(hub string, node Node, tlsConfig *tls.Config) (*Client, error) {
 	}
 	c.nc = nc
 	return c, nil
+}
+
+// broke ends what waits for an answer that nobody gives any more.
+func (c *Client) broke() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end()
+	c.life, c.end = context.WithCancel(context.Background())
+}
+
+func (c *Client) now() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life
 }
 
 // Close drops the line.
@@ -69,6 +90,7 @@ func (c *Client) Publish(ctx context.Context, id string, batch []byte) error {
 	m.Header.Set(headerMessageID, id)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	defer context.AfterFunc(c.now(), cancel)()
 	r, err := c.nc.RequestMsgWithContext(ctx, m)
 	if err != nil {
 		return fault.As(fault.Unavailable, op, err, "the hub did not take the batch")

@@ -190,3 +190,20 @@ func until(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+// TestAReadingBeginsWithTheMajority leaves one server, which may lack what another
+// hub has read: nobody takes its word for what was there before.
+func TestAReadingBeginsWithTheMajority(t *testing.T) {
+	_, all := cluster(t, three)
+	if _, err := all[0].hub.Read(t.Context(), bus.ReaderJudge, 0); err != nil {
+		t.Fatal(err)
+	}
+	all[1].server.Close()
+	all[2].server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if r, err := all[0].hub.Read(ctx, bus.ReaderJudge, 0); err == nil {
+		r.Stop()
+		t.Error("a reader begins with what one server of three says")
+	}
+}

@@ -24,9 +24,9 @@ type Message struct {
 // goes on there; a bundle is forgotten when every reader of the layout is done
 // with it.
 //
-// It reads with an ordered consumer and not with a durable one: after a crash
-// the latter would deliver what was in flight only after newer messages, and
-// nodes' sequences must come in order.
+// It reads with a consumer that is made for it, and anew when anything is missing,
+// and not with a durable one: after a crash that would deliver what was in flight
+// only after newer messages, and nodes' sequences must come in order.
 type Reader struct {
 	hub  *Hub
 	name string
@@ -110,52 +110,133 @@ func (r *Reader) Judged(seq uint64) {
 func (r *Reader) Stop() { r.pull.Stop() }
 
 // heartbeat is how often the bus says that there is nothing new. Who misses two
-// reads on through another hub; only a call of Next that waits longer than that
-// notices.
+// reads on through another server.
 const heartbeat = time.Second
 
-// pull reads a subject of a stream in order, after a sequence.
+// beginAgain is the pause before another server is asked.
+const beginAgain = 100 * time.Millisecond
+
+// ahead is how many messages are asked for at once.
+const ahead = 64
+
+// Pull hands out durable messages of one subject in order, one by one. What it
+// reads from on the bus is one server's: when that dies, or a message is lost on
+// the way, it goes on from another, after the last that it handed out.
+type Pull struct {
+	hub     *Hub
+	stream  jetstream.Stream
+	subject string
+	old     uint64 // what was there at the start may have been worked on before
+
+	life  context.Context
+	stop  context.CancelFunc
+	from  jetstream.Consumer // nil when it is to begin again
+	asked jetstream.MessageBatch
+	last  uint64 // handed out
+	count uint64 // of them from this consumer
+}
+
+// pull reads a subject of a stream in order, after a sequence. While servers
+// elect, any may say what the stream holds, though it lacks the newest of what
+// another hub has read: so it is asked only after a majority has answered.
 func (h *Hub) pull(ctx context.Context, stream, subject string, after uint64) (*Pull, error) {
-	var s jetstream.Stream
-	var c jetstream.Consumer
+	p := &Pull{hub: h, subject: subject, last: after}
 	err := patiently(ctx, func(ctx context.Context) (err error) {
-		if s, err = h.js.Stream(ctx, stream); err == nil {
-			c, err = s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject},
-				DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1})
+		if p.stream, err = h.js.Stream(ctx, stream); err != nil {
+			return err
+		}
+		if err = h.reach(ctx, stream); err != nil {
+			return err
+		}
+		info, err := p.stream.Info(ctx)
+		if err == nil {
+			p.old = info.State.LastSeq
 		}
 		return err
 	})
 	if err != nil {
 		return nil, fault.Wrap("bus.pull", err)
 	}
-	it, err := c.Messages(jetstream.PullMaxMessages(64), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(heartbeat))
-	if err != nil {
-		return nil, fault.Wrap("bus.pull", err)
-	}
-	return &Pull{hub: h, it: it, stream: s, subject: subject, old: s.CachedInfo().State.LastSeq}, nil
+	p.life, p.stop = context.WithCancel(context.Background())
+	return p, nil
 }
 
-// Pull hands out durable messages of one subject, one by one.
-type Pull struct {
-	hub     *Hub
-	it      jetstream.MessagesContext
-	stream  jetstream.Stream
-	subject string
-	old     uint64 // what was there at the start may have been worked on before
+// begin reads on after the last message. A server that was just cut off may be
+// asked for a while: then it is asked again, and another one taken.
+func (p *Pull) begin(ctx context.Context) error {
+	err := patiently(ctx, func(ctx context.Context) (err error) {
+		p.from, err = p.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{FilterSubject: p.subject, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: p.last + 1,
+			AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute})
+		return err
+	})
+	p.count, p.asked = 0, nil
+	return fault.Wrap("bus.pull", err)
 }
 
-// Next waits for a message until ctx ends, which should not be sooner than after
-// three heartbeats.
+// Next waits for a message until ctx ends.
 func (p *Pull) Next(ctx context.Context) (*Message, error) {
-	m, err := p.it.Next(jetstream.NextContext(ctx))
-	if err != nil {
-		return nil, err
+	for {
+		m, err := p.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if m == nil {
+			p.from = nil
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(beginAgain): // What is refused at once must not spin.
+			}
+			continue
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, fault.Wrap("bus.next", err)
+		}
+		if p.count++; meta.Sequence.Consumer != p.count {
+			p.from = nil // One was lost on the way.
+			continue
+		}
+		p.last = meta.Sequence.Stream
+		return &Message{Data: m.Data(), Seq: p.last, Again: p.last <= p.old}, nil
 	}
-	meta, err := m.Metadata()
-	if err != nil {
-		return nil, fault.Wrap("bus.next", err)
+}
+
+// next is the consumer's next message; nil when that is of no use any more.
+func (p *Pull) next(ctx context.Context) (jetstream.Msg, error) {
+	if p.from == nil {
+		if err := p.begin(ctx); err != nil {
+			p.from = nil
+			return nil, err
+		}
 	}
-	return &Message{Data: m.Data(), Seq: meta.Sequence.Stream, Again: meta.Sequence.Stream <= p.old}, nil
+	for {
+		if p.asked == nil {
+			var err error
+			if p.asked, err = p.from.Fetch(ahead, jetstream.FetchContext(p.life), jetstream.FetchHeartbeat(heartbeat)); err != nil {
+				return nil, fault.Wrap("bus.next", err)
+			}
+		}
+		select {
+		case m, more := <-p.asked.Messages():
+			if more {
+				return m, nil
+			}
+			if p.asked.Error() != nil || !p.whole(ctx) {
+				return nil, p.life.Err()
+			}
+			p.asked = nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// whole tells whether all that the consumer has delivered has come: when the last
+// of it is lost on the way, nothing behind it shows the gap.
+func (p *Pull) whole(ctx context.Context) bool {
+	info, err := p.from.Info(ctx)
+	return err == nil && info.Delivered.Consumer == p.count
 }
 
 // Done makes the bus forget the subject's messages up to a sequence.
@@ -166,8 +247,4 @@ func (p *Pull) Done(ctx context.Context, seq uint64) error {
 }
 
 // Stop ends the pull.
-func (p *Pull) Stop() {
-	if p.it != nil {
-		p.it.Stop()
-	}
-}
+func (p *Pull) Stop() { p.stop() }

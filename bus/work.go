@@ -78,11 +78,12 @@ func (h *Hub) NewWork(id string, tasks []Task, log *slog.Logger) *Work {
 
 // Run shares work until ctx ends, then gives everything back.
 func (w *Work) Run(ctx context.Context) error {
-	watch, err := w.hub.state.WatchFiltered(ctx, []string{"hub.*", "lease.>"})
+	watch, err := w.watch(ctx)
 	if err != nil {
 		return fault.Wrap("bus.work", err)
 	}
 	defer func() { _ = watch.Stop() }()
+	heard := time.Now()
 	var beside sync.WaitGroup
 	beside.Go(func() { w.beats(ctx) })
 	beside.Go(func() { w.guard(ctx) })
@@ -95,17 +96,31 @@ func (w *Work) Run(ctx context.Context) error {
 			beside.Wait()
 			return nil
 		case e := <-watch.Updates():
+			heard = time.Now()
 			if e == nil {
 				known = true // What was there is known; what follows is news.
 			} else {
 				w.learn(e)
 			}
 		case <-tick.C:
+			if w.alive() && time.Since(heard) >= lostAfter && len(watch.Updates()) == 0 {
+				// Not even this hub's own beats come: the server that told died.
+				if anew, err := w.watch(ctx); err == nil {
+					_ = watch.Stop()
+					watch = anew
+				}
+				heard = time.Now()
+			}
 			if known {
 				w.settle(ctx)
 			}
 		}
 	}
+}
+
+// watch tells what the bucket says, then what changes in it.
+func (w *Work) watch(ctx context.Context) (jetstream.KeyWatcher, error) {
+	return w.hub.state.WatchFiltered(ctx, []string{"hub.*", "lease.>"})
 }
 
 // beats says again and again that this hub lives.
@@ -162,7 +177,9 @@ func (w *Work) lose() {
 	}
 }
 
-// learn takes one change of the bucket.
+// learn takes one change of the bucket. What a watch that was interrupted, or is
+// begun anew, tells late is no news: a hub may be silent since, and this one have
+// lost or released its lease.
 func (w *Work) learn(e jetstream.KeyValueEntry) {
 	kind, name, _ := strings.Cut(e.Key(), ".")
 	gone := e.Operation() != jetstream.KeyValuePut
@@ -171,8 +188,9 @@ func (w *Work) learn(e jetstream.KeyValueEntry) {
 	switch {
 	case kind == "hub" && gone:
 		delete(w.seen, name)
-	case kind == "hub" && name != w.id:
+	case kind == "hub" && name != w.id && e.Revision() > w.newest[name]:
 		w.seen[name], w.newest[name] = time.Now(), e.Revision()
+	case kind == "lease" && e.Revision() <= w.leases[name].revision:
 	case kind == "lease" && gone:
 		w.leases[name] = lease{revision: e.Revision()}
 	case kind == "lease":
@@ -276,7 +294,8 @@ func (w *Work) acquire(ctx context.Context, task string) bool {
 }
 
 // gone asks the bus whether a hub that was not heard of is silent, for the watch
-// itself may have been interrupted.
+// itself may have been interrupted. A beat that is found so counts as heard: who
+// asks again, for the hub's next task, finds the same one, and that hub lives.
 func (w *Work) gone(ctx context.Context, hub string) bool {
 	e, err := w.hub.state.Get(ctx, "hub."+hub)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -287,11 +306,10 @@ func (w *Work) gone(ctx context.Context, hub string) bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e.Revision() == w.newest[hub] {
-		return true
+	if e.Revision() > w.newest[hub] {
+		w.seen[hub], w.newest[hub] = time.Now(), e.Revision()
 	}
-	w.seen[hub], w.newest[hub] = time.Now(), e.Revision()
-	return false
+	return time.Since(w.seen[hub]) >= deadAfter
 }
 
 func (w *Work) start(ctx context.Context, t Task) {
@@ -307,7 +325,7 @@ func (w *Work) start(ctx context.Context, t Task) {
 		// What is given back in good order is this hub's until it has ended.
 		err := t.Run(ctx, func() bool { return context.Cause(ctx) != Lost && w.alive() })
 		cancel(nil)
-		if err != nil && context.Cause(ctx) != Lost {
+		if err != nil && context.Cause(ctx) != Lost && !errors.Is(err, context.Canceled) {
 			w.log.Error("a task ended; it is started again", "role", "hub", "hub", w.id, "task", t.Name, "err", err)
 			time.Sleep(workTick) // What fails at once must not spin.
 		}
@@ -347,7 +365,7 @@ func (w *Work) release(task string) {
 	defer cancel()
 	if l.owner == w.id && w.hub.state.Delete(ctx, "lease."+task, jetstream.LastRevision(l.revision)) == nil {
 		w.mu.Lock()
-		w.leases[task] = lease{} // Its revision comes with the watch.
+		w.leases[task] = lease{revision: l.revision} // The newer one comes with the watch.
 		w.mu.Unlock()
 		w.log.Info("task given back", "role", "hub", "hub", w.id, "task", task)
 	}

@@ -27,7 +27,7 @@ func (s *Reader) Known(ctx context.Context, tenant uint32, uids []string, from, 
 			return nil, fault.Wrap("logsql.known", err)
 		}
 		p.AddTimeFilter(from.UnixNano(), to.UnixNano())
-		rows, err := s.run(ctx, Question{Tenants: []uint32{tenant}, Query: p, Also: `"metadata.uid":in(` + strings.Join(list, ",") + `)`, At: now, Limit: len(part)})
+		rows, err := s.run(ctx, Question{Tenants: []uint32{tenant}, Query: p, Also: `"metadata.uid":in(` + strings.Join(list, ",") + `)`, At: now, Limit: len(part), Fresh: true})
 		if err != nil {
 			return nil, fault.Wrap("logsql.known", err)
 		}

@@ -23,7 +23,8 @@ type Question struct {
 	Query   *logstorage.Query
 	Also    string // a filter, or ""
 	At      time.Time
-	Limit   int // rows of the answer
+	Limit   int  // rows of the answer
+	Fresh   bool // what was made findable a moment ago is to be found: nothing remembered will do
 }
 
 // Engine answers a question with copies of the rows that the query leaves. What

@@ -44,7 +44,7 @@ func (s *Store) look(ctx context.Context, some []stored) (map[event]bool, error)
 	q := query{
 		text:  "_time:[" + stamp(time.UnixMilli(from)) + "," + stamp(time.UnixMilli(to)) + "]",
 		also:  `"metadata.uid":in(` + strings.Join(list, ",") + ")",
-		scope: scope(orgs), at: time.Now(), limit: len(want),
+		scope: fresh(orgs), at: time.Now(), limit: len(want),
 	}
 	const pair = orgField + `, "metadata.uid"`
 	all := q

@@ -1,0 +1,128 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestALivingHubKeepsEveryTask lets a hub whose watch is interrupted look at the
+// tasks of another, which has gone on beating: it may take none of them.
+func TestALivingHubKeepsEveryTask(t *testing.T) {
+	h := alone(t)
+	w := h.NewWork("here", nil, slog.New(slog.DiscardHandler))
+	hear := func(key, value string) {
+		if _, err := h.state.PutString(t.Context(), key, value); err != nil {
+			t.Fatal(err)
+		}
+		e, err := h.state.Get(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.learn(e)
+	}
+	hear("hub.there", "")
+	for i := range 3 {
+		hear(fmt.Sprint("lease.", i), "there")
+	}
+	// The watch ends here. The other hub beats on; this one has not heard of it for long.
+	if _, err := h.state.PutString(t.Context(), "hub.there", ""); err != nil {
+		t.Fatal(err)
+	}
+	w.seen["there"] = w.seen["there"].Add(-deadAfter)
+	if w.others()["there"] {
+		t.Fatal("the other hub still counts as heard of")
+	}
+	for i := range 3 {
+		if w.acquire(t.Context(), fmt.Sprint(i)) {
+			t.Errorf("task %d of a hub that lives is taken", i)
+		}
+	}
+	// Now it falls silent.
+	w.seen["there"] = w.seen["there"].Add(-deadAfter)
+	w.others()
+	for i := range 3 {
+		if !w.acquire(t.Context(), fmt.Sprint(i)) {
+			t.Errorf("task %d of a silent hub is not taken", i)
+		}
+	}
+}
+
+// TestALateWordOfALeaseIsNoNews lets a watch tell of a lease that this hub has lost
+// since: it is this hub's again only when the bus gives it anew.
+func TestALateWordOfALeaseIsNoNews(t *testing.T) {
+	h := alone(t)
+	w := h.NewWork("here", nil, slog.New(slog.DiscardHandler))
+	if !w.acquire(t.Context(), "x") {
+		t.Fatal("a free task is not taken")
+	}
+	late, err := h.state.Get(t.Context(), "lease.x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.lose()
+	w.learn(late)
+	if owner := w.leases["x"].owner; owner != "" {
+		t.Errorf("the lost task is %s's again", owner)
+	}
+	if !w.acquire(t.Context(), "x") {
+		t.Error("a task that nobody else took is not taken again")
+	}
+}
+
+// TestAHubThatHearsNothingWatchesAnew takes the consumer of a hub's watch away, as
+// the death of a server does. The client would notice it after ten seconds; by then
+// the hub would have counted all others as silent.
+func TestAHubThatHearsNothingWatchesAnew(t *testing.T) {
+	h := alone(t)
+	w := h.NewWork("here", nil, slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithTimeout(t.Context(), 8*time.Second)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	hears := func(of string) {
+		t.Helper()
+		for !slices.Contains(w.Hubs(), of) {
+			if _, err := h.state.PutString(ctx, "hub."+of, ""); err != nil {
+				t.Fatalf("%s is not heard of: %v", of, err)
+			}
+			<-tick.C
+		}
+	}
+	hears("first")
+	kv, err := h.js.Stream(ctx, "KV_"+stateBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range kv.ConsumerNames(ctx).Name() {
+		if err := kv.DeleteConsumer(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hears("second")
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// alone is the bus of one hub.
+func alone(t *testing.T) *Hub {
+	t.Helper()
+	s, err := NewServer(ServerConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", MaxBytes: 64 << 20}, ServerDeps{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	h, err := s.Hub(t.Context(), Single(64<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	return h
+}
