@@ -9,8 +9,8 @@ import (
 	"noroshi/status"
 )
 
-// How old what waits at a hop may be. A round of the store and of the decisions
-// takes a second, so nothing is slow before a few of them were missed.
+// How old what waits at a hop may be. A round of the decisions takes a second and
+// one of the store five, so nothing is slow before a few of them were missed.
 var (
 	receiveBounds     = status.Bounds{Slow: time.Second, Stuck: 10 * time.Second}
 	judgeBounds       = status.Bounds{Slow: 2 * time.Second, Stuck: 30 * time.Second}
@@ -144,7 +144,7 @@ func storeHop(r *readings) status.Hop {
 	h = waits(h, age(r.at, r.bundles.Oldest), storeBounds)
 	h.Waiting, h.Bytes = status.Count(r.bundles.Messages), status.Count(r.bundles.Bytes)
 	if h.State == status.Fine {
-		h.Why = status.Say("Once a second everything that came is durable and searchable.", "毎秒、届いたすべてが確実に保存され、検索できます。")
+		h.Why = status.Say("What comes can be found within a second, and is on the disk of the store every five.", "届いた記録は1秒以内に検索でき、5秒ごとに保存先のディスクに書き込まれます。")
 		return h
 	}
 	h.Why = status.Say("The event store does not keep up; the bus keeps what waits.", "イベントストアの保存が追いついていません。待つ分はバスに残っています。")
