@@ -2,11 +2,14 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // TestALivingHubKeepsEveryTask lets a hub whose watch is interrupted look at the
@@ -65,12 +68,47 @@ func TestALateWordOfALeaseIsNoNews(t *testing.T) {
 	}
 	w.lose()
 	w.learn(late)
-	if owner := w.leases["x"].owner; owner != "" {
-		t.Errorf("the lost task is %s's again", owner)
+	if w.holds("x") {
+		t.Error("the lost task is this hub's again")
 	}
-	if !w.acquire(t.Context(), "x") {
+	if !w.acquire(t.Context(), "x") || !w.holds("x") {
 		t.Error("a task that nobody else took is not taken again")
 	}
+}
+
+// TestNoTaskIsLeftToAHubThatLostIt lets a hub lose more than its share: others see
+// its name in the leases and that it lives, so it must do them or give them back.
+func TestNoTaskIsLeftToAHubThatLostIt(t *testing.T) {
+	h := alone(t)
+	var tasks []Task
+	for i := range 3 {
+		tasks = append(tasks, Task{Name: fmt.Sprint(i), Run: func(ctx context.Context, _ func() bool) error { <-ctx.Done(); return nil }})
+	}
+	w := h.NewWork("here", tasks, slog.New(slog.DiscardHandler))
+	w.beat = time.Now()
+	w.settle(t.Context())
+	w.seen["there"] = time.Now() // Another hub has come, and does nothing yet.
+	w.lose()
+	w.stopAll(Lost)
+	w.settle(t.Context())
+	left := 0
+	for _, task := range tasks {
+		e, err := h.state.Get(t.Context(), "lease."+task.Name)
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			left++
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(e.Value()) != "here" || w.running[task.Name] == nil {
+			t.Errorf("task %s is left to %s, which does not do it", task.Name, e.Value())
+		}
+	}
+	if left != 1 {
+		t.Errorf("%d tasks are left for the other hub, not 1", left)
+	}
+	w.stopAll(Lost)
 }
 
 // TestAHubThatHearsNothingWatchesAnew takes the consumer of a hub's watch away, as

@@ -57,6 +57,7 @@ type Work struct {
 type lease struct {
 	owner    string
 	revision uint64
+	lost     bool // it names this hub, which did not beat for a while and must ask for it anew
 }
 
 type running struct {
@@ -162,8 +163,8 @@ func (w *Work) guard(ctx context.Context) {
 	}
 }
 
-// lose ends what may be another hub's by now. A lease is this hub's again when
-// the bus says so: after a break the watch may tell late that another took it.
+// lose ends what may be another hub's by now. After a break the watch may tell late
+// that another took it, so a lease is this hub's again when it has renewed it.
 func (w *Work) lose() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -172,9 +173,18 @@ func (w *Work) lose() {
 	}
 	for task, l := range w.leases {
 		if l.owner == w.id {
-			w.leases[task] = lease{revision: l.revision}
+			l.lost = true
+			w.leases[task] = l
 		}
 	}
+}
+
+// holds tells whether a task is this hub's to do.
+func (w *Work) holds(task string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.leases[task]
+	return l.owner == w.id && !l.lost
 }
 
 // learn takes one change of the bucket. What a watch that was interrupted, or is
@@ -194,7 +204,7 @@ func (w *Work) learn(e jetstream.KeyValueEntry) {
 	case kind == "lease" && gone:
 		w.leases[name] = lease{revision: e.Revision()}
 	case kind == "lease":
-		w.leases[name] = lease{string(e.Value()), e.Revision()}
+		w.leases[name] = lease{owner: string(e.Value()), revision: e.Revision()}
 	}
 }
 
@@ -230,13 +240,16 @@ func (w *Work) settle(ctx context.Context) {
 	for o := range others {
 		held[o] = 0
 	}
-	var free []Task
+	var free, lost []Task
 	for _, t := range w.tasks {
 		l := w.leases[t.Name]
 		if _, lives := held[l.owner]; lives {
 			held[l.owner]++
 		} else {
 			free = append(free, t)
+		}
+		if l.lost {
+			lost = append(lost, t)
 		}
 		if run := w.running[t.Name]; run != nil && l.owner != w.id {
 			run.cancel(Lost)
@@ -249,6 +262,9 @@ func (w *Work) settle(ctx context.Context) {
 		least = min(least, n)
 	}
 	w.mu.Unlock()
+	for _, t := range lost { // Others take them for this hub's, though they be more than its share.
+		w.acquire(ctx, t.Name)
+	}
 	for _, t := range free {
 		if mine >= fair {
 			break
@@ -258,11 +274,8 @@ func (w *Work) settle(ctx context.Context) {
 		}
 	}
 	for _, t := range w.tasks {
-		w.mu.Lock()
-		owner := w.leases[t.Name].owner
-		w.mu.Unlock()
 		switch {
-		case owner != w.id:
+		case !w.holds(t.Name):
 		case mine > fair && least < mine-1:
 			w.release(t.Name)
 			mine--
@@ -272,14 +285,15 @@ func (w *Work) settle(ctx context.Context) {
 	}
 }
 
-// acquire takes a lease that no living hub holds. Of two that try, one succeeds.
+// acquire takes a lease that no living hub holds, or renews this hub's. Of two that
+// try, one succeeds.
 func (w *Work) acquire(ctx context.Context, task string) bool {
 	w.mu.Lock()
 	old := w.leases[task]
 	w.mu.Unlock()
 	soon, cancel := context.WithTimeout(ctx, lostAfter)
 	defer cancel()
-	if old.owner != "" && !w.gone(soon, old.owner) {
+	if old.owner != "" && old.owner != w.id && !w.gone(soon, old.owner) {
 		return false
 	}
 	revision, err := w.hub.state.Update(soon, "lease."+task, []byte(w.id), old.revision)
@@ -287,7 +301,7 @@ func (w *Work) acquire(ctx context.Context, task string) bool {
 		return false // Another was faster, or the bus is away: the watch will tell.
 	}
 	w.mu.Lock()
-	w.leases[task] = lease{w.id, revision}
+	w.leases[task] = lease{owner: w.id, revision: revision}
 	w.mu.Unlock()
 	w.log.Info("task taken", "role", "hub", "hub", w.id, "task", task)
 	return true
