@@ -71,7 +71,7 @@ func main() {
 	flag.IntVar(&c.quiet, "quiet", 10, "decisions and revocations without other traffic")
 	flag.IntVar(&c.rounds, "rounds", 30, "decisions and revocations with other traffic")
 	flag.IntVar(&c.changes, "changes", 10_000, "changes that an edge misses")
-	flag.IntVar(&c.imported, "imported", 10_000, "indicators of an import while signals are blocked")
+	flag.IntVar(&c.imported, "imported", 0, "indicators of an import while signals are blocked; every edge takes each, so few edges can be had on one machine")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
