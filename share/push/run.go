@@ -29,7 +29,7 @@ const (
 
 	// One edge after the other answers, in the mean: what the first confirm must
 	// not be in the way of what the last has yet to hear.
-	answerEvery = 300 * time.Microsecond
+	answerEvery = 400 * time.Microsecond
 )
 
 // rhythm is what a hub that pushes remembers; one that takes over begins anew.
