@@ -18,12 +18,16 @@ import (
 )
 
 func main() {
-	responder := flag.String("respond", "", "answer every probe on this interface until standard input ends; what the bench starts in its second namespace")
+	// What the bench starts of itself in its second namespace, until standard input ends.
+	responder := flag.String("respond", "", "answer every probe on this interface")
+	sunk := flag.String("sink", "", "drop every probe on this interface")
 	rounds := flag.Int("rounds", 3, "how often each tool sends")
 	bits := flag.Int("bits", 9, "length of the prefix that is probed once per round: 9 are 8,388,608 addresses")
 	flag.Parse()
 	var err error
-	if *responder != "" {
+	if *sunk != "" {
+		err = sink(*sunk, os.Stdin, os.Stdout)
+	} else if *responder != "" {
 		err = respond(*responder, os.Stdin, os.Stdout)
 	} else {
 		err = bench(os.Stdout, *rounds, *bits)

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// listening is what the responder says first.
+const listening = "listening\n"
+
 // mmsghdr is the kernel's struct mmsghdr.
 type mmsghdr struct {
 	hdr unix.Msghdr
@@ -40,10 +43,14 @@ func respond(name string, until io.Reader, out io.Writer) error {
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 100_000}); err != nil {
 		return err
 	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: 0x0008, Ifindex: i.Index}); err != nil {
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(out, "listening"); err != nil {
+	// All protocols: that tap comes before the link's filter, which drops the probes.
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: 0x0300, Ifindex: i.Index}); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(out, listening); err != nil {
 		return err
 	}
 	var end atomic.Bool

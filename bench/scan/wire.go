@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"noroshi/bench/kit"
 )
 
 const (
@@ -19,11 +21,52 @@ const (
 )
 
 // wire is two namespaces and the pair of virtual Ethernet ends between them. The
-// far one takes every probe and drops it.
+// far one drops every probe as soon as it has been counted and shown to who taps
+// the link, so that as little as possible of what a probe costs is the target's.
 type wire struct {
 	here, there string // names of the namespaces
 	router      string // hardware address of the far end
 	dir         string
+	helpers     []*helper
+}
+
+// helper is this program again, at work at the far end until it is ended.
+type helper struct {
+	cmd  *exec.Cmd
+	in   io.Closer
+	out  io.Reader
+	said bytes.Buffer
+}
+
+// helper starts one and waits until it is at work.
+func (w *wire) helper(role string) (*helper, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	h := &helper{cmd: exec.Command("ip", "netns", "exec", w.there, self, role, "eth0")}
+	if h.in, err = h.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if h.out, err = h.cmd.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	h.cmd.Stderr = &h.said
+	if err := h.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadFull(h.out, make([]byte, len(listening))); err != nil {
+		return nil, errors.Join(h.cmd.Wait(), errors.New(h.said.String()))
+	}
+	w.helpers = append(w.helpers, h)
+	return h, nil
+}
+
+// end ends it, and returns what it said at last.
+func (h *helper) end() ([]byte, error) {
+	_ = h.in.Close() // That is the word.
+	said, err := io.ReadAll(h.out)
+	return bytes.TrimSpace(said), errors.Join(err, h.cmd.Wait())
 }
 
 func newWire() (*wire, error) {
@@ -42,26 +85,32 @@ func newWire() (*wire, error) {
 		"-n " + w.here + " link set eth0 up",
 		"-n " + w.there + " link set eth0 up",
 		"-n " + w.here + " route add 10.128.0.0/9 via " + theirAddress,
-		"-n " + w.there + " route add blackhole 10.128.0.0/9",
 	} {
 		if out, err := exec.Command("ip", strings.Fields(c)...).CombinedOutput(); err != nil {
 			w.remove()
 			return nil, fmt.Errorf("ip %s: %w: %s", c, err, out)
 		}
 	}
-	link, err := w.link()
-	w.router = link.Address
+	if _, err := w.helper("-sink"); err != nil {
+		w.remove()
+		return nil, err
+	}
+	far, err := w.far()
+	w.router = far.Address
 	return w, err
 }
 
 // remove takes the namespaces away, and with them the link.
 func (w *wire) remove() {
+	for _, h := range w.helpers {
+		_, _ = h.end() // What matters of it was said before.
+	}
 	_ = exec.Command("ip", "netns", "del", w.here).Run() // It may not have been made.
 	_ = exec.Command("ip", "netns", "del", w.there).Run()
 	_ = os.RemoveAll(w.dir)
 }
 
-type link struct {
+type farEnd struct {
 	Address string `json:"address"`
 	Stats   struct {
 		RX struct {
@@ -70,15 +119,15 @@ type link struct {
 	} `json:"stats64"`
 }
 
-// link is the far end, as the kernel counts it.
-func (w *wire) link() (link, error) {
+// farEnd is the far end, as the kernel counts it.
+func (w *wire) far() (farEnd, error) {
 	out, err := exec.Command("ip", "-n", w.there, "-j", "-s", "link", "show", "eth0").Output()
 	if err != nil {
-		return link{}, err
+		return farEnd{}, err
 	}
-	var all []link
+	var all []farEnd
 	if err := json.Unmarshal(out, &all); err != nil || len(all) != 1 {
-		return link{}, fmt.Errorf("ip says nothing of the far end: %w", err)
+		return farEnd{}, fmt.Errorf("ip says nothing of the far end: %w", err)
 	}
 	return all[0], nil
 }
@@ -95,7 +144,7 @@ func (m measured) perCPU() float64 { return float64(m.packets) / m.cpu.Seconds()
 // measure runs a tool in the near namespace. Its processor time is the whole
 // process's, start and waiting included.
 func (w *wire) measure(t tool) (measured, error) {
-	before, err := w.link()
+	before, err := w.far()
 	if err != nil {
 		return measured{}, err
 	}
@@ -108,7 +157,7 @@ func (w *wire) measure(t tool) (measured, error) {
 		return measured{}, fmt.Errorf("%w: %s", err, said.Bytes()[max(0, said.Len()-1000):])
 	}
 	m := measured{wall: time.Since(began), cpu: c.ProcessState.UserTime() + c.ProcessState.SystemTime(), out: out.Bytes()}
-	after, err := w.link()
+	after, err := w.far()
 	m.packets = after.Stats.RX.Packets - before.Stats.RX.Packets
 	return m, err
 }
@@ -123,7 +172,7 @@ proof: {kind: letter, reference: none is needed, recorded_by: [bench, scan]}
 ranges: [%s]
 ports: [8022]
 rate: %d
-caps: {address: 10, network: 1000000, owner: 1000000000}
+caps: {address: 10, network: 60000, owner: 1000000000}
 valid_until: %s
 `, target, rate, time.Now().AddDate(0, 0, 1).UTC().Format(time.RFC3339)), 0o600)
 }
@@ -136,39 +185,22 @@ func (w *wire) scan(scope string) []string {
 // answers, and says how many answers are missing.
 func (w *wire) lost(out io.Writer) (int64, error) {
 	const rate, target, probes = 200_000, "10.160.0.0/11", 1 << 21
-	self, err := os.Executable()
+	responder, err := w.helper("-respond")
 	if err != nil {
 		return 0, err
 	}
-	responder := exec.Command("ip", "netns", "exec", w.there, self, "-respond", "eth0")
-	stop, err := responder.StdinPipe()
-	if err != nil {
-		return 0, err
-	}
-	var said bytes.Buffer
-	ready, err := responder.StdoutPipe()
-	if err != nil {
-		return 0, err
-	}
-	responder.Stderr = &said
-	if err := responder.Start(); err != nil {
-		return 0, err
-	}
-	if _, err := ready.Read(make([]byte, 1)); err != nil { // It says a word when it listens.
-		return 0, errors.Join(err, responder.Wait(), errors.New(said.String()))
-	}
+	w.helpers = w.helpers[:len(w.helpers)-1] // It is ended here.
 	scope, err := w.scope(target, rate)
 	if err != nil {
 		return 0, err
 	}
-	binary, err := tools(io.Discard, w, 16)
+	binary, err := kit.Binary()
 	if err != nil {
 		return 0, err
 	}
-	m, err := w.measure(tool{"noroshi", append(binary[0].args[:1:1], w.scan(scope)...)})
-	_ = stop.Close() // It ends by that.
-	count, _ := io.ReadAll(ready)
-	if err := errors.Join(err, responder.Wait()); err != nil {
+	m, err := w.measure(tool{"noroshi", append([]string{binary}, w.scan(scope)...)})
+	count, rerr := responder.end()
+	if err := errors.Join(err, rerr); err != nil {
 		return 0, err
 	}
 	lines := bytes.Split(bytes.TrimSpace(m.out), []byte("\n"))
@@ -186,6 +218,6 @@ func (w *wire) lost(out io.Writer) (int64, error) {
 		return 0, fmt.Errorf("%d probes left and %d open ports were told of %d", s.Probes, len(lines)-1, s.Open)
 	}
 	fmt.Fprintf(out, "  at %d a second: %d probes (%.0f a second), %d open, %d closed, %d bogus, %d dropped by the kernel, %.2f CPU s; the responder %s\n",
-		rate, s.Probes, float64(s.Probes)/(s.Seconds-2), s.Open, s.Closed, s.Bogus, s.Dropped, m.cpu.Seconds(), bytes.TrimSpace(count))
+		rate, s.Probes, float64(s.Probes)/(s.Seconds-2), s.Open, s.Closed, s.Bogus, s.Dropped, m.cpu.Seconds(), count)
 	return s.Probes - s.Open - s.Closed, nil
 }

@@ -37,7 +37,8 @@ type Gate struct {
 
 // NewGate makes the gate of a scope.
 func NewGate(s *Scope) *Gate {
-	g := &Gate{scope: s, sent: make([]int64, len(s.Ranges)), addresses: newWindows(s.Rate, s.Caps.Address), networks: newWindows(s.Rate, s.Caps.Network)}
+	addresses, networks := s.sizes()
+	g := &Gate{scope: s, sent: make([]int64, len(s.Ranges)), addresses: newWindows(uint64(s.Rate), addresses, s.Caps.Address), networks: newWindows(uint64(s.Rate), networks, s.Caps.Network)}
 	for _, p := range s.Ports {
 		g.ports[p] = true
 	}
@@ -48,6 +49,20 @@ func NewGate(s *Scope) *Gate {
 		g.excluded.Insert(r)
 	}
 	return g
+}
+
+// sizes is how many addresses and networks the ranges hold, at most: those that
+// overlap are counted twice.
+func (s *Scope) sizes() (addresses, networks uint64) {
+	for _, r := range s.Ranges {
+		free, net := r.Addr().BitLen()-r.Bits(), 8
+		if r.Addr().Is6() {
+			net = 64
+		}
+		addresses += 1 << min(free, 40)
+		networks += 1 << min(max(free-net, 0), 40)
+	}
+	return addresses, networks
 }
 
 // burst is how far a sender that was late may catch up.
@@ -74,11 +89,12 @@ func (g *Gate) Decide(now time.Time, to netip.AddrPort) (time.Duration, Reason) 
 		return time.Duration(g.due - ns), Allowed
 	}
 	a, n := keys(to.Addr())
-	if !g.addresses.room(g.second, a) || !g.networks.room(g.second, n) {
+	address, network := g.addresses.cell(g.second, a), g.networks.cell(g.second, n)
+	if *address >= g.addresses.limit || *network >= g.networks.limit {
 		return time.Duration((g.second+1)*int64(time.Second) - ns), Allowed
 	}
-	g.addresses.take(g.second, a)
-	g.networks.take(g.second, n)
+	*address++
+	*network++
 	g.due += interval
 	g.sent[at]++
 	g.total++

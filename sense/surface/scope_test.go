@@ -189,7 +189,7 @@ func TestCapsHold(t *testing.T) {
 }
 
 func TestTheRateHolds(t *testing.T) {
-	s := scope(t, "address: 3, network: 8, owner: 20", "address: 100000, network: 100000, owner: 100000000")
+	s := scope(t, "address: 3, network: 8, owner: 20", "address: 60000, network: 60000, owner: 100000000")
 	g, at, n := NewGate(s), time.Unix(1_790_000_000, 0), 0
 	for end := at.Add(10 * time.Second); at.Before(end); {
 		wait, _ := g.Decide(at, netip.MustParseAddrPort("192.0.2.1:22"))

@@ -6,38 +6,34 @@ import (
 	"net/netip"
 )
 
-const (
-	countBits = 20
-	maxCount  = 1<<countBits - 1
-)
+// maxCount is the highest cap that a cell can count to.
+const maxCount = 1<<16 - 2
 
 // windows counts what was sent to each of many in the present second, in a table
-// of fixed size. Two that share a cell share its cap: a collision makes the
-// sender more polite, never less.
+// of fixed size that is cleared when the second is over. Two that share a cell
+// share its cap: a collision makes the sender more polite, never less.
 type windows struct {
-	cells []uint32 // the second's low bits above, the count below
-	shift uint
-	limit uint32
+	cells  []uint16
+	shift  uint
+	limit  uint16
+	second int64
 }
 
-func newWindows(rate, limit int) windows {
-	// Eight cells for each probe of a second keep collisions rare.
-	n := min(max(bits.Len(uint(8*rate)), 12), 22)
-	return windows{cells: make([]uint32, 1<<n), shift: uint(64 - n), limit: uint32(limit)}
+// newWindows makes the table for so many a second of at most so many kinds.
+// Eight cells for each keep collisions rare; four megabytes stay near the
+// processor.
+func newWindows(rate, kinds uint64, limit int) windows {
+	n := min(max(bits.Len64(8*min(rate, kinds)), 8), 21)
+	return windows{cells: make([]uint16, 1<<n), shift: uint(64 - n), limit: uint16(limit)}
 }
 
-func (w *windows) room(second int64, key uint64) bool {
-	c := w.cells[mix(key)>>w.shift]
-	return c>>countBits != uint32(second)&(1<<(32-countBits)-1) || c&maxCount < w.limit
-}
-
-func (w *windows) take(second int64, key uint64) {
-	c := &w.cells[mix(key)>>w.shift]
-	epoch := uint32(second) << countBits
-	if *c>>countBits != epoch>>countBits {
-		*c = epoch
+// cell is where a key is counted in a second.
+func (w *windows) cell(second int64, key uint64) *uint16 {
+	if second != w.second {
+		clear(w.cells)
+		w.second = second
 	}
-	*c++
+	return &w.cells[mix(key)>>w.shift]
 }
 
 // keys names an address and its network, a /24 or of IPv6 a /64.
