@@ -65,8 +65,9 @@ func (s *Scope) sizes() (addresses, networks uint64) {
 	return addresses, networks
 }
 
-// burst is how far a sender that was late may catch up.
-const burst = 10 * time.Millisecond
+// burst is how far a sender that was late may catch up. It is short: a kernel
+// queues a thousand frames, and a burst that is longer loses probes on the way.
+const burst = 4 * time.Millisecond
 
 // Decide says whether a probe may leave now. It is the only way to a packet: the
 // senders ask it for each. Zero and Allowed count the probe as sent; a wait with

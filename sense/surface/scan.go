@@ -190,8 +190,8 @@ func (r *run) sendSYN(ctx context.Context) (Reason, error) {
 			if err := r.flush(); err != nil {
 				return Allowed, err
 			}
-			// A millisecond gathers a batch; what it loses the burst gives back.
-			_ = sleep(ctx, min(max(wait, time.Millisecond), watchEvery)) // The gate knows when ctx ends.
+			// Half a millisecond gathers a batch; what it loses the burst gives back.
+			_ = sleep(ctx, min(max(wait, time.Millisecond/2), watchEvery)) // The gate knows when ctx ends.
 			n = -1
 			if ctx.Err() != nil {
 				r.Withdraw()

@@ -115,6 +115,7 @@ func (a *asking) inventory() {
 	if !modern {
 		return
 	}
+	t.Groups = nil
 	for _, g := range groups {
 		if _, ok := a.handshake(&tls.Config{MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{g}}); ok {
 			t.Groups = append(t.Groups, g.String())
