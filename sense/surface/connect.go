@@ -29,7 +29,7 @@ func (r *run) connectAll(ctx context.Context) (Reason, error) {
 	for i := r.next.Load(); i < r.space.size(); i++ {
 		if i >= promised {
 			if promised = min(i+r.stride(), r.space.size()); !r.promise(promised) {
-				return Withdrawn, nil
+				return Unaccounted, nil
 			}
 		}
 		to := r.space.at(r.order.at(i))

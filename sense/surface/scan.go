@@ -178,7 +178,7 @@ func (r *run) sendSYN(ctx context.Context) (Reason, error) {
 		}
 		if i >= promised {
 			if promised = min(i+r.stride(), r.space.size()); !r.promise(promised) {
-				return Withdrawn, r.flush()
+				return Unaccounted, r.flush()
 			}
 		}
 		to := r.space.at(r.order.at(i))
