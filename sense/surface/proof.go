@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -70,13 +69,14 @@ func (s *Scope) Token() string {
 	return "noroshi-scan=" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// Prove looks whether the proof stands; an error says what is missing where.
-func (s *Scope) Prove(ctx context.Context) error {
+// Prove looks whether the proof stands; an error says what is missing where. The
+// texts of a name and a page are had by what the caller gives.
+func (s *Scope) Prove(ctx context.Context, text func(ctx context.Context, name string) ([]string, error), web http.RoundTripper) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	switch s.Proof.Kind {
 	case "dns":
-		texts, err := net.DefaultResolver.LookupTXT(ctx, s.Proof.Name)
+		texts, err := text(ctx, s.Proof.Name)
 		if err != nil {
 			return fault.As(fault.Denied, "surface.prove", err, "the proof cannot be looked up: %v", err)
 		}
@@ -84,18 +84,18 @@ func (s *Scope) Prove(ctx context.Context) error {
 			return fault.New(fault.Denied, "surface.prove", "the name %s has no TXT record %q, which the owner publishes to authorise these ranges", s.Proof.Name, s.Token())
 		}
 	case "page":
-		return s.provePage(ctx)
+		return s.provePage(ctx, web)
 	}
 	return nil
 }
 
-func (s *Scope) provePage(ctx context.Context) error {
+func (s *Scope) provePage(ctx context.Context, web http.RoundTripper) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Proof.URL, nil)
 	if err != nil {
 		return fault.Wrap("surface.prove", err)
 	}
 	// A redirect would let somebody else's page stand for the owner's.
-	c := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c := http.Client{Transport: web, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := c.Do(req)
 	if err != nil {
 		return fault.As(fault.Denied, "surface.prove", err, "the proof cannot be fetched: %v", err)

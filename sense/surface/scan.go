@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -80,7 +82,7 @@ func Scan(ctx context.Context, s *Scope, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	if err := s.Prove(ctx); err != nil {
+	if err := s.Prove(ctx, net.DefaultResolver.LookupTXT, http.DefaultTransport); err != nil {
 		return Summary{}, err
 	}
 	if o.From.Seed == 0 {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -94,13 +95,22 @@ func Parse(b []byte) (*Scope, error) {
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
 	if err := d.Decode(&s); err != nil {
-		return nil, fault.As(fault.Invalid, "surface.scope", err, "this is no scope: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, fault.As(fault.Invalid, "surface.scope", err, "this is no scope: %s", plainly(err))
 	}
 	if err := d.Decode(new(yaml.Node)); err != io.EOF {
 		return nil, fault.New(fault.Invalid, "surface.scope", "a scope is one YAML document; something follows it")
 	}
 	s.digest = digest(b)
 	return &s, s.check()
+}
+
+// goNames are the names of our types in what the YAML reader says.
+var goNames = regexp.MustCompile(` (in type|into) [\w.]+`)
+
+// plainly is what it says, on one line and without them.
+func plainly(err error) string {
+	s := strings.Join(strings.Fields(err.Error()), " ")
+	return goNames.ReplaceAllString(strings.TrimPrefix(strings.TrimPrefix(s, "yaml: "), "unmarshal errors: "), "")
 }
 
 func digest(b []byte) string {

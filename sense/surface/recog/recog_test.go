@@ -35,6 +35,10 @@ func TestTheFirstFingerprintThatMatchesSpeaks(t *testing.T) {
 	if got := db.Match("ssh.banner", "mySSH"); got["service.product"] != "other" {
 		t.Errorf("said %v", got)
 	}
+	db = read(t, `<fingerprints matches="a"><fingerprint pattern="^a(?:long){0,2}(?:er|x)*$"><param pos="0" name="n" value="v"/></fingerprint></fingerprints>`)
+	if got := db.Match("a", "a"); got["n"] != "v" {
+		t.Errorf("what need not be there is asked for: %v", got)
+	}
 	if got := db.Match("ftp.banner", "OpenSSH_9.2p1"); got != nil {
 		t.Errorf("another kind said %v", got)
 	}
