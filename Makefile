@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X noroshi/app.version=$(VERSION)
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 
-.PHONY: run build web test bench bench-chain bench-hunt bench-ingest bench-push soak fuzz bpf cross clean
+.PHONY: run build web test bench bench-chain bench-hunt bench-ingest bench-push bench-scan soak fuzz bpf cross clean
 
 run: build
 	./bin/noroshi up
@@ -25,7 +25,7 @@ test:
 	scripts/test
 
 # Each benchmark ends with a line BENCH NAME {json}; `make bench` runs all.
-bench: bench-chain bench-push bench-ingest bench-hunt
+bench: bench-chain bench-push bench-ingest bench-hunt bench-scan
 
 bench-chain: build
 	./bin/noroshi drill --ephemeral --repeat 50
@@ -45,6 +45,12 @@ soak: build
 
 bench-push: build
 	go run ./bench/push $(PUSH)
+
+# The scanner beside masscan and zmap, in namespaces of its own; needs root.
+# 'apt-get install masscan zmap' brings the peers, which are left out where absent.
+bench-scan: build
+	go build -o bin/bench-scan ./bench/scan
+	./bin/bench-scan $(ARGS)
 
 # Every fuzz target for a short while.
 fuzz:

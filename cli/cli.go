@@ -38,6 +38,7 @@ func commands() []command {
 		{"organisation", "list | delete SLUG --basis TEXT | deletions", "who is in the federation; let one leave, with everything it has here", organisation},
 		{"backup", "--to FILE | verify FILE", "copy the hub of this machine into one file, or check such a file", runBackup},
 		{"restore", "--from FILE", "make a hub out of a backup", runRestore},
+		{"surface", "scan | check", "look from outside at what an owner has authorised to be looked at; say why a probe is allowed or refused", surfaceCommand},
 		{"doctor", "", "say what this machine can and cannot do", doctor},
 		{"config", "check | dump | explain [KEY]", "read, show or explain the configuration", configure},
 		{"version", "", "print the version", printVersion},
@@ -100,15 +101,18 @@ func flags(env *environment, name string) (*flag.FlagSet, func() (config.Config,
 }
 
 // parse reads flags and refuses what is left over.
-func parse(fs *flag.FlagSet, args []string) error {
+func parse(fs *flag.FlagSet, args []string) error { return parseUpTo(fs, args, 0) }
+
+// parseUpTo reads flags and leaves at most n words behind them.
+func parseUpTo(fs *flag.FlagSet, args []string, n int) error {
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
 		}
 		return fault.New(fault.Invalid, "cli.flags", "%v", err)
 	}
-	if fs.NArg() > 0 {
-		return fault.New(fault.Invalid, "cli.flags", "%q is not expected here; --help shows what is", fs.Arg(0))
+	if fs.NArg() > n {
+		return fault.New(fault.Invalid, "cli.flags", "%q is not expected here; --help shows what is", fs.Arg(n))
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ const (
 	Session   Prefix = "ses"
 	Token     Prefix = "tok"
 	Drill     Prefix = "drl"
+	Scan      Prefix = "scn"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -1,0 +1,127 @@
+package identify
+
+import (
+	"bytes"
+	"net"
+	"strings"
+)
+
+func trim(s string) string { return strings.TrimSpace(s) }
+
+// line tells whether a whole line has been read.
+func line(b []byte) bool { return bytes.IndexByte(b, '\n') >= 0 }
+
+// some tells whether anything has been read.
+func some(b []byte) bool { return len(b) > 0 }
+
+// banner waits for a server that speaks first.
+func (a *asking) banner() bool {
+	c, err := a.connect()
+	if err != nil {
+		return false
+	}
+	defer func() { _ = c.Close() }() // What it said is read.
+	first := converse(c, nil, func(b []byte) bool { return line(b) || len(b) > 4 && !printable(b[:5]) }, perBanner)
+	return len(first) > 0 && a.speaksFirst(c, first)
+}
+
+// speaksFirst recognises a protocol by the server's first words, and goes on as
+// its clients would.
+func (a *asking) speaksFirst(c net.Conn, first []byte) bool {
+	text, _, _ := strings.Cut(string(first), "\n")
+	text = clean(text)
+	upper := strings.ToUpper(text)
+	switch {
+	case strings.HasPrefix(text, "SSH-"):
+		a.ssh(c, first)
+	case strings.HasPrefix(text, "220") && (strings.Contains(upper, "SMTP") || a.to.Port() == 25 || a.to.Port() == 587 || a.to.Port() == 465):
+		a.s.Service = "smtp"
+		a.tell("smtp.banner", after(text, "220"))
+		more := converse(c, []byte("EHLO noroshi.invalid\r\n"), ended("250 "), perAnswer)
+		a.tell("smtp.ehlo", string(more))
+		a.startTLS(c, more, "STARTTLS\r\n", "220")
+	case strings.HasPrefix(text, "220"):
+		a.s.Service = "ftp"
+		a.tell("ftp.banner", after(text, "220"))
+	case strings.HasPrefix(upper, "* OK"), strings.HasPrefix(upper, "* PREAUTH"), strings.HasPrefix(upper, "* BYE"):
+		a.s.Service = "imap"
+		a.tell("imap4.banner", after(text, "* OK"))
+		more := converse(c, []byte("a CAPABILITY\r\n"), ended("a "), perAnswer)
+		a.tell("imap4.capability", string(more))
+		a.startTLS(c, more, "b STARTTLS\r\n", "b OK")
+	case strings.HasPrefix(upper, "+OK"):
+		a.s.Service = "pop3"
+		a.tell("pop3.banner", after(text, "+OK"))
+		more := converse(c, []byte("CAPA\r\n"), ended("."), perAnswer)
+		a.tell("pop3.capability", string(more))
+		a.startTLS(c, more, "STLS\r\n", "+OK")
+	case strings.HasPrefix(text, "RFB "):
+		a.s.Service = "vnc"
+		a.tell("rfb.banner", text)
+	case strings.HasPrefix(text, "@RSYNCD:"):
+		a.s.Service = "rsync"
+		a.tell("rsync.banner", text)
+	case strings.HasPrefix(text, "HTTP/"):
+		return false // It answered nothing we asked; the web's own question does better.
+	case first[0] == 0xff:
+		a.s.Service = "telnet"
+		a.tell("telnet.banner", string(options(first)))
+	default:
+		if g, ok := decodeGreeting(first); ok {
+			a.mysql(g)
+			return true
+		}
+		a.tell("banner", string(first))
+		return printable(first[:min(len(first), 16)])
+	}
+	return true
+}
+
+// after is a text behind a prefix, of any case.
+func after(text, prefix string) string {
+	if len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
+		text = text[len(prefix):]
+	}
+	return strings.TrimLeft(text, " -")
+}
+
+// ended tells whether a line begins as the last one of an answer does.
+func ended(last string) func([]byte) bool {
+	return func(b []byte) bool {
+		if !bytes.HasSuffix(b, []byte("\n")) {
+			return false
+		}
+		b = bytes.TrimRight(b, "\r\n")
+		return bytes.HasPrefix(b[bytes.LastIndexByte(b, '\n')+1:], []byte(last))
+	}
+}
+
+func printable(b []byte) bool {
+	for _, c := range b {
+		if c != '\r' && c != '\n' && c != '\t' && (c < ' ' || c == 0x7f) {
+			return false
+		}
+	}
+	return true
+}
+
+// options takes Telnet's negotiation (RFC 854) out of a banner.
+func options(b []byte) (text []byte) {
+	for len(b) > 0 {
+		switch {
+		case b[0] != 0xff:
+			text, b = append(text, b[0]), b[1:]
+		case len(b) > 1 && b[1] == 0xfa: // a subnegotiation, up to its end
+			if _, rest, ok := bytes.Cut(b, []byte{0xff, 0xf0}); ok {
+				b = rest
+			} else {
+				return text
+			}
+		case len(b) > 1 && b[1] < 0xfb:
+			b = b[2:]
+		default:
+			b = b[min(3, len(b)):]
+		}
+	}
+	return text
+}

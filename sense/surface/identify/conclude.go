@@ -1,0 +1,105 @@
+package identify
+
+import (
+	"regexp"
+	"strings"
+)
+
+// claim takes product and version from a field that the protocol has for them.
+func (a *asking) claim(service, product, version string) {
+	a.s.Service = service
+	a.s.Product, a.s.Version = clean(product), clean(version)
+}
+
+// kinds are the texts that fingerprints are asked about, the most telling first.
+var kinds = []string{"ssh.banner", "smtp.banner", "ftp.banner", "imap4.banner", "pop3.banner", "mysql.banners", "mysql.error", "dns.versionbind",
+	"telnet.banner", "http_header.server", "http_header.wwwauth", "http_header.x-powered-by", "http_header.cookie", "html_title", "favicon.md5", "x509.subject", "x509.issuer"}
+
+// conclude asks the fingerprints about every text, and the protocols' own fields
+// where no fingerprint knows.
+func (a *asking) conclude() {
+	s := &a.s
+	if db := a.Fingerprints; db != nil {
+		for _, kind := range kinds {
+			text, ok := s.Evidence[kind]
+			if !ok {
+				continue
+			}
+			m := db.Match(kind, text)
+			// What speaks of the product first speaks of its version, too: a version of
+			// one and a product of another would be an invention.
+			if p := m["service.product"]; p != "" && s.Product == "" {
+				s.Product, s.Version, s.Vendor = clean(p), clean(m["service.version"]), clean(m["service.vendor"])
+				s.CPE = clean(m["service.cpe23"])
+			}
+			if s.OS == "" {
+				s.OS = join(m["os.vendor"], m["os.product"], m["os.version"])
+			}
+			if s.Hardware == "" {
+				s.Hardware = join(m["hw.vendor"], m["hw.product"], m["hw.model"])
+			}
+		}
+	}
+	if s.Product == "" {
+		s.Product, s.Version = fromFields(s.Evidence)
+	}
+	for _, kind := range kinds {
+		if s.Package == "" && s.Version != "" {
+			s.Package = packageVersion(s.Version, s.Evidence[kind])
+		}
+	}
+}
+
+func join(parts ...string) string {
+	var all []string
+	for _, p := range parts {
+		if p = clean(p); p != "" && (len(all) == 0 || !strings.Contains(all[len(all)-1], p)) {
+			all = append(all, p)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+var token = regexp.MustCompile(`^([A-Za-z][\w.-]{1,40})[/_](\d[\w.+~-]{0,40})`)
+
+// fromFields reads the fields that SSH (RFC 4253) and HTTP (RFC 9110) have for
+// product and version, and MySQL's.
+func fromFields(evidence map[string]string) (product, version string) {
+	for _, kind := range []string{"ssh.banner", "http_header.server"} {
+		if m := token.FindStringSubmatch(evidence[kind]); m != nil {
+			return m[1], m[2]
+		}
+	}
+	if v := evidence["mysql.banners"]; v != "" {
+		number, rest, _ := strings.Cut(v, "-")
+		if strings.HasPrefix(rest, "MariaDB") {
+			return "MariaDB", number
+		}
+		return "MySQL", number
+	}
+	return "", ""
+}
+
+var (
+	// Debian-2+deb12u10 after OpenSSH's version, -MariaDB-0+deb12u1 in MariaDB's
+	revision = regexp.MustCompile(`(?:Debian|Ubuntu|MariaDB)-(\d[0-9A-Za-z.+~]*(?:deb|ubuntu)?[0-9A-Za-z.+~]*)`)
+	// 9.18.49-1~deb12u1-Debian, whole in one word
+	inWord = regexp.MustCompile(`\d[0-9A-Za-z.+~]*-\d[0-9A-Za-z.+~]*(?:deb\d+u\d+|ubuntu\d[\d.]*)`)
+)
+
+// packageVersion is the version of the distribution's package, when the text
+// says it: a Debian version is compared with its suffix or not at all, because
+// the suffix tells which faults were mended without a new version.
+func packageVersion(version, text string) string {
+	if w := inWord.FindString(text); strings.HasPrefix(w, version) {
+		return w
+	}
+	at := strings.Index(text, version)
+	if at < 0 {
+		return ""
+	}
+	if m := revision.FindStringSubmatch(text[at+len(version):]); m != nil {
+		return version + "-" + m[1]
+	}
+	return ""
+}

@@ -1,0 +1,171 @@
+// Package identify asks an open port what it is, by saying what any client of
+// the protocol would say first, and reading what comes back. It only reads: it
+// tries no password, changes nothing, follows no redirect, unpacks nothing, and
+// takes from a hostile server a bounded number of bytes in a bounded time. Every
+// connection is made by its caller's dial, which asks the gate of the scope.
+package identify
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"noroshi/sense/surface/recog"
+)
+
+// Dial connects to a target, when that is allowed.
+type Dial func(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error)
+
+// The limits of what one server may take of us.
+const (
+	maxAnswer = 64 << 10         // bytes of one answer
+	maxText   = 512              // bytes of one text that is kept as evidence
+	perAnswer = 3 * time.Second  // for one exchange
+	perBanner = time.Second      // for a server to speak first
+	perPort   = 20 * time.Second // for all exchanges with one port
+)
+
+// Service is what a port said of itself. Its texts come from the other side and
+// are to be believed as such.
+type Service struct {
+	Service  string `json:"service,omitempty"` // the protocol: ssh, http, smtp, …
+	Vendor   string `json:"vendor,omitempty"`
+	Product  string `json:"product,omitempty"`
+	Version  string `json:"version,omitempty"`
+	Package  string `json:"package_version,omitempty"` // with the distribution's suffix, which tells of back-ports
+	CPE      string `json:"cpe,omitempty"`
+	OS       string `json:"os,omitempty"`
+	Hardware string `json:"hardware,omitempty"`
+
+	HTTP *HTTP `json:"http,omitempty"`
+	TLS  *TLS  `json:"tls,omitempty"`
+	SSH  *SSH  `json:"ssh,omitempty"`
+
+	// Evidence is what was said, by the names that recog gives to such texts.
+	Evidence map[string]string `json:"evidence,omitempty"`
+}
+
+// Engine identifies.
+type Engine struct {
+	Fingerprints *recog.DB // none when nil
+	Contact      string    // said to web servers, so that their owner knows whom to ask
+}
+
+// asking is the exchanges with one port.
+type asking struct {
+	*Engine
+	ctx  context.Context
+	dial Dial
+	to   netip.AddrPort
+	s    Service
+}
+
+// Identify asks one open port. What it finds until ctx ends, it says.
+func (e *Engine) Identify(ctx context.Context, dial Dial, to netip.AddrPort) Service {
+	ctx, cancel := context.WithTimeout(ctx, perPort)
+	defer cancel()
+	a := &asking{Engine: e, ctx: ctx, dial: dial, to: to, s: Service{Evidence: map[string]string{}}}
+	for _, ask := range order(to.Port()) {
+		if ctx.Err() != nil || ask(a) {
+			break
+		}
+	}
+	a.conclude()
+	return a.s
+}
+
+// ask is one way of asking; it says whether the port was recognised by it.
+type ask func(*asking) bool
+
+// order is the ways of asking, most likely first: at a well-known port its own.
+func order(port uint16) []ask {
+	all := []ask{(*asking).banner, (*asking).web, (*asking).overTLS, (*asking).postgres, (*asking).redis, (*asking).memcached, (*asking).mqtt, (*asking).nameserver}
+	own := map[uint16]int{80: 1, 8080: 1, 443: 2, 8443: 2, 465: 2, 636: 2, 853: 2, 993: 2, 995: 2, 8883: 2, 5432: 3, 6379: 4, 11211: 5, 1883: 6, 53: 7}
+	if i, ok := own[port]; ok {
+		first := all[i]
+		return append([]ask{first}, slices.Delete(all, i, i+1)...)
+	}
+	return all
+}
+
+// tell keeps a text as evidence.
+func (a *asking) tell(kind, text string) {
+	if text = clean(text); text != "" {
+		a.s.Evidence[kind] = text
+	}
+}
+
+// exchange connects, says what is to be said, and reads until enough is read or
+// the time is over. An error with bytes is an answer.
+func (a *asking) exchange(say []byte, enough func([]byte) bool) []byte {
+	c, err := a.connect()
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = c.Close() }() // What it said is read.
+	return converse(c, say, enough, perAnswer)
+}
+
+// connect dials and bounds the whole life of the connection; it ends with ctx.
+func (a *asking) connect() (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(a.ctx, perAnswer)
+	defer cancel()
+	c, err := a.dial(ctx, "tcp", a.to)
+	if err != nil {
+		return nil, err
+	}
+	return &bound{Conn: c, stop: context.AfterFunc(a.ctx, func() { _ = c.Close() })}, nil
+}
+
+// bound is a connection that is closed when its context ends.
+type bound struct {
+	net.Conn
+	stop func() bool
+}
+
+// Close closes the connection and forgets the context.
+func (b *bound) Close() error {
+	b.stop()
+	return b.Conn.Close()
+}
+
+// converse says something and reads the answer, at most maxAnswer bytes.
+func converse(c net.Conn, say []byte, enough func([]byte) bool, within time.Duration) []byte {
+	_ = c.SetDeadline(time.Now().Add(within)) // A dead connection says so when it is used.
+	if len(say) > 0 {
+		if _, err := c.Write(say); err != nil {
+			return nil
+		}
+	}
+	var all []byte
+	b := make([]byte, 4<<10)
+	for len(all) < maxAnswer {
+		n, err := c.Read(b)
+		if all = append(all, b[:n]...); err != nil || enough(all) {
+			break
+		}
+	}
+	return all[:min(len(all), maxAnswer)]
+}
+
+// clean makes a text of the other side fit to be shown: printable, one line,
+// bounded.
+func clean(s string) string {
+	out := make([]rune, 0, min(len(s), maxText))
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0xfffd || isBidi(r) {
+			r = ' '
+		}
+		if out = append(out, r); len(out) == maxText {
+			break
+		}
+	}
+	return trim(string(out))
+}
+
+// isBidi tells of the characters that let a text show itself in another order.
+func isBidi(r rune) bool {
+	return r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2060 && r <= 0x2069 || r == 0xfeff
+}

@@ -1,0 +1,121 @@
+package identify
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// HTTP is what a web server shows to whoever asks for its first page.
+type HTTP struct {
+	Status   int               `json:"status"`
+	Title    string            `json:"title,omitempty"`
+	Location string            `json:"location,omitempty"` // where it would send us; nobody goes there
+	Headers  map[string]string `json:"headers,omitempty"`
+	Body     string            `json:"body_sha256,omitempty"`
+	Favicon  string            `json:"favicon_md5,omitempty"`
+	Login    bool              `json:"login,omitempty"` // the page has a field for a password
+	Listing  bool              `json:"directory_listing,omitempty"`
+}
+
+// kept are the headers that tell of the product or of how it is protected.
+var kept = []string{"Server", "X-Powered-By", "WWW-Authenticate", "Set-Cookie", "Via", "Strict-Transport-Security", "Content-Security-Policy",
+	"X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy"}
+
+// web asks for the first page in the clear.
+func (a *asking) web() bool {
+	return a.pages("http", a.connect)
+}
+
+// pages asks for the first page and, when there is one, for the icon.
+func (a *asking) pages(service string, connect func() (net.Conn, error)) bool {
+	resp, body := a.get(connect, "/")
+	if resp == nil {
+		return false
+	}
+	a.s.Service = service
+	h := &HTTP{Status: resp.StatusCode, Location: clean(resp.Header.Get("Location")), Headers: map[string]string{}, Title: title(body)}
+	for _, k := range kept {
+		if v := clean(resp.Header.Get(k)); v != "" {
+			h.Headers[k] = v
+		}
+	}
+	if len(body) > 0 {
+		sum := sha256.Sum256(body)
+		h.Body = hex.EncodeToString(sum[:])
+	}
+	h.Login = password.Match(body)
+	h.Listing = strings.HasPrefix(h.Title, "Index of /") || strings.HasPrefix(h.Title, "Directory listing for /")
+	a.s.HTTP = h
+	a.tell("http_header.server", resp.Header.Get("Server"))
+	a.tell("http_header.x-powered-by", resp.Header.Get("X-Powered-By"))
+	a.tell("http_header.wwwauth", resp.Header.Get("WWW-Authenticate"))
+	a.tell("http_header.cookie", resp.Header.Get("Set-Cookie"))
+	a.tell("html_title", h.Title)
+	if icon, body := a.get(connect, "/favicon.ico"); icon != nil && icon.StatusCode == http.StatusOK && len(body) > 0 && len(body) < maxAnswer {
+		sum := md5.Sum(body) // The fingerprints know icons by it; nothing is proved by it.
+		h.Favicon = hex.EncodeToString(sum[:])
+		a.tell("favicon.md5", h.Favicon)
+	}
+	return true
+}
+
+// get asks for one path and reads a bounded answer. It asks for no compression
+// and unpacks none, so no answer is larger than its bytes.
+func (a *asking) get(connect func() (net.Conn, error), path string) (*http.Response, []byte) {
+	c, err := connect()
+	if err != nil {
+		return nil, nil
+	}
+	defer func() { _ = c.Close() }() // What it said is read.
+	_ = c.SetDeadline(time.Now().Add(perAnswer))
+	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: "+a.to.String()+"\r\nUser-Agent: "+a.agent()+"\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"); err != nil {
+		return nil, nil
+	}
+	return readResponse(c)
+}
+
+func readResponse(r io.Reader) (*http.Response, []byte) {
+	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(r, 2*maxAnswer)), nil)
+	if err != nil {
+		return nil, nil
+	}
+	defer func() { _ = resp.Body.Close() }()                    // The connection is closed by its owner.
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // What came before an error is what there is.
+	return resp, body
+}
+
+// agent says who asks, so that whoever reads the server's log can ask back.
+func (a *asking) agent() string {
+	if c := clean(strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, a.Contact)); c != "" {
+		return "noroshi-surface (authorised scan; contact: " + c + ")"
+	}
+	return "noroshi-surface (authorised scan)"
+}
+
+var (
+	titled   = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
+	password = regexp.MustCompile(`(?i)<input[^>]{0,200}type\s*=\s*["']?password`)
+)
+
+func title(body []byte) string {
+	m := titled.FindSubmatch(body)
+	if m == nil {
+		return ""
+	}
+	return clean(html.UnescapeString(string(bytes.ToValidUTF8(m[1], []byte(" ")))))
+}

@@ -1,0 +1,140 @@
+package surface
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"time"
+
+	"noroshi/fault"
+	"noroshi/ident"
+)
+
+// maxLine is the longest line of a log of runs that is read.
+const maxLine = 1 << 20
+
+// RunLog is the file that accounts for every run: who began it, when, by which
+// text of which scope, how far it came and what it sent. It is only appended to.
+type RunLog struct {
+	file  *os.File
+	entry Entry
+}
+
+// Entry is one line of the log.
+type Entry struct {
+	Run        ident.ID  `json:"run"`
+	At         time.Time `json:"at"`
+	What       string    `json:"what"` // began, promised or ended
+	Who        string    `json:"who"`
+	Host       string    `json:"host"`
+	Owner      string    `json:"owner"`
+	LegalBasis string    `json:"legal_basis"`
+	File       string    `json:"file"`
+	Scope      string    `json:"scope"` // the digest
+	Position   Position  `json:"position"`
+	Summary    *Summary  `json:"summary,omitempty"`
+}
+
+// OpenLog begins a run in the log. With a run to resume, the position is where
+// that one may go on: behind all that it promised, so that no target is met
+// twice, whatever ended it. The scope must be the same text.
+func OpenLog(file string, s *Scope, resume string) (*RunLog, Position, error) {
+	e := Entry{Run: ident.System().New(ident.Scan), What: "began", Who: who(), Owner: s.Owner, LegalBasis: s.LegalBasis, File: s.file, Scope: s.digest}
+	e.Host, _ = os.Hostname() // A machine without a name is still a machine.
+	if resume != "" {
+		last, err := lastOfRun(file, resume)
+		if err != nil {
+			return nil, Position{}, err
+		}
+		if last.Scope != s.digest {
+			return nil, Position{}, fault.New(fault.Conflict, "surface.log", "the run %s had another scope (%s); begin anew", resume, last.Scope)
+		}
+		e.Run, e.Position = last.Run, last.Position
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, Position{}, fault.As(fault.Unavailable, "surface.log", err, "the log of runs cannot be written: %v", err)
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, Position{}, fault.As(fault.Unavailable, "surface.log", err, "the log of runs cannot be written: %v", err)
+	}
+	l := &RunLog{file: f, entry: e}
+	if err := l.write(); err != nil {
+		_ = f.Close() // The first error is the one to tell.
+		return nil, Position{}, err
+	}
+	return l, e.Position, nil
+}
+
+// who began the run: the person behind sudo, when there is one.
+func who() string {
+	if s := os.Getenv("SUDO_USER"); s != "" {
+		return s
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "uid " + os.Getenv("UID")
+}
+
+// Run is the run's identifier, by which it is resumed.
+func (l *RunLog) Run() ident.ID { return l.entry.Run }
+
+// Promise writes down that positions are about to be sent. A run that cannot say
+// so may not send.
+func (l *RunLog) Promise(p Position) bool {
+	l.entry.What, l.entry.Position = "promised", p
+	return l.write() == nil
+}
+
+// End writes down what became of the run.
+func (l *RunLog) End(s Summary) error {
+	l.entry.What, l.entry.Position, l.entry.Summary = "ended", s.Position, &s
+	return errors.Join(l.write(), l.file.Close())
+}
+
+func (l *RunLog) write() error {
+	l.entry.At = time.Now().UTC()
+	b, err := json.Marshal(l.entry)
+	if err == nil {
+		_, err = l.file.Write(append(b, '\n'))
+	}
+	if err == nil {
+		err = l.file.Sync()
+	}
+	if err != nil {
+		return fault.As(fault.Unavailable, "surface.log", err, "the log of runs cannot be written: %v", err)
+	}
+	return nil
+}
+
+// lastOfRun finds the newest line of a run. A line that a crash cut short is no
+// line; the promise before it holds.
+func lastOfRun(file, run string) (last Entry, err error) {
+	f, err := os.Open(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return last, fault.As(fault.Unavailable, "surface.log", err, "the log of runs cannot be read: %v", err)
+	}
+	if err == nil {
+		defer func() { _ = f.Close() }() // It was only read.
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, maxLine)
+		for lines.Scan() {
+			var e Entry
+			if json.Unmarshal(lines.Bytes(), &e) == nil && string(e.Run) == run {
+				last = e
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return last, fault.As(fault.Invalid, "surface.log", err, "the log of runs %s cannot be read: %v", file, err)
+		}
+	}
+	if last.Run == "" {
+		return last, fault.New(fault.NotFound, "surface.log", "there is no run %q in %s", run, file)
+	}
+	return last, nil
+}
