@@ -76,9 +76,13 @@ func (s *Store) Flush(context.Context) error {
 	return nil
 }
 
-// beside is how often rows are written out while others are appended: each time
-// takes less, and appends wait for the last.
-const beside = 2
+// Rows are written out while others are appended until only a few are left, or
+// for so many times: a merge of many may be under way, and appends shall not wait
+// for it.
+const (
+	few    = 10_000
+	beside = 20
+)
 
 // Sync makes what was appended durable: the rows in memory become parts, and a
 // snapshot of the days written since forces these parts to disk (measured: it
@@ -93,18 +97,16 @@ func (s *Store) Sync(ctx context.Context) error {
 	defer leave()
 	s.sync.Lock()
 	defer s.sync.Unlock()
-	for range beside {
-		if s.writeOut() {
-			break
+	for n := 0; s.writeOut() > few && n < beside; n++ {
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err
 		}
 	}
 	s.write.Lock()
 	defer s.write.Unlock()
-	for pause := time.Millisecond; !s.writeOut(); pause = min(2*pause, 50*time.Millisecond) {
-		select {
-		case <-ctx.Done():
-			return fault.As(fault.Unavailable, "victorialogs.sync", ctx.Err(), "the events are not on the disk yet")
-		case <-time.After(pause):
+	for d := time.Millisecond; s.writeOut() > 0; d = min(2*d, 50*time.Millisecond) {
+		if err := pause(ctx, d); err != nil {
+			return err
 		}
 	}
 	s.mark.Lock()
@@ -113,14 +115,23 @@ func (s *Store) Sync(ctx context.Context) error {
 	return nil
 }
 
-// writeOut forces the rows in memory to disk, and tells whether none was left. The
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return fault.As(fault.Unavailable, "victorialogs.sync", ctx.Err(), "the events are not on the disk yet")
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// writeOut forces the rows in memory to disk, and tells how many were left. The
 // snapshots that it takes for this are dropped at once.
-func (s *Store) writeOut() bool {
+func (s *Store) writeOut() (left uint64) {
 	s.mark.Lock()
 	days := slices.Collect(maps.Keys(s.dirty))
 	s.mark.Unlock()
 	if len(days) == 0 {
-		return true
+		return 0
 	}
 	s.storage.DebugFlush()
 	for _, day := range days {
@@ -128,7 +139,7 @@ func (s *Store) writeOut() bool {
 	}
 	var st logstorage.StorageStats
 	s.storage.UpdateStats(&st)
-	return st.InmemoryRowsCount == 0
+	return st.InmemoryRowsCount
 }
 
 func (s *Store) snapshot(day string) {
