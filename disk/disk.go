@@ -129,7 +129,8 @@ func (b *Brake) Check() {
 	case s.Level < Closed && b.cfg.Reserve > 0 && !b.reserve.held() && s.Short.Free > s.OpenAt+uint64(b.cfg.Reserve):
 		// Without it the brake works all the same; the next look tries again.
 		_ = b.reserve.take()
-	case s.Level == Closed && s.Short.Free < uint64(b.cfg.Reserve)/2:
+	case s.Level == Closed && (old.Level == Spent || s.Short.Free < uint64(b.cfg.Reserve)/2):
+		// It stays spent when the room of the reserve itself is seen as free.
 		if b.reserve.held() {
 			_ = b.reserve.give()
 		}

@@ -45,6 +45,10 @@ func TestBrakeClosesBeforeTheDiskIsFullAndOpensAgain(t *testing.T) {
 	if s := b.State(); s.Level != disk.Spent || s.Reserve {
 		t.Errorf("a full disk has level %s, reserve %v", s.Level, s.Reserve)
 	}
+	b.Check()
+	if s := b.State(); s.Level != disk.Spent {
+		t.Errorf("the room of the reserve was taken for room: %s", s.Level)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "decision"), make([]byte, mib), 0o600); err != nil {
 		t.Errorf("the reserve is no room for what matters: %v", err)
 	}
