@@ -1,0 +1,77 @@
+// Package version orders the versions of packages as each ecosystem does:
+// SemVer (Go, npm, crates.io), PEP 440, Debian, RPM, Maven and RubyGems. A
+// version that an ecosystem would not accept is said to be none, never guessed
+// at: whoever asks must say "cannot be judged". Written for package affected.
+package version
+
+import "strings"
+
+// Rule is the order of one ecosystem. Compare may be called with what Valid
+// accepts, and is a total order of it in which equal means the same release.
+type Rule struct {
+	Name    string
+	Valid   func(string) bool
+	Compare func(a, b string) int
+}
+
+// Of returns the rule for packages of a purl type.
+func Of(purlType string) (Rule, bool) {
+	r, ok := rules[purlType]
+	return r, ok
+}
+
+var rules = map[string]Rule{
+	"golang": {"SemVer (Go)", validSemVer, compareSemVer},
+	"npm":    {"SemVer (npm)", validSemVer, compareSemVer},
+	"cargo":  {"SemVer (Cargo)", validSemVer, compareSemVer},
+	"pypi":   {"PEP 440", validPEP440, comparePEP440},
+	"deb":    {"Debian", validDebian, compareDebian},
+	"rpm":    {"RPM", validRPM, compareRPM},
+	"maven":  {"Maven", validMaven, compareMaven},
+	"gem":    {"RubyGems", validGem, compareGem},
+}
+
+// maxVersion is the longest version that is read.
+const maxVersion = 256
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }
+
+func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+func number(s string) bool {
+	for i := range len(s) {
+		if !digit(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// compareNumbers compares digits of any length.
+func compareNumbers(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	if len(a) != len(b) {
+		return sign(len(a) - len(b))
+	}
+	return strings.Compare(a, b)
+}
+
+func sign(n int) int {
+	switch {
+	case n < 0:
+		return -1
+	case n > 0:
+		return 1
+	}
+	return 0
+}
+
+// printable says whether every byte is a visible one of ASCII.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxVersion
+}
