@@ -39,6 +39,7 @@ func commands() []command {
 		{"backup", "--to FILE | verify FILE", "copy the hub of this machine into one file, or check such a file", runBackup},
 		{"restore", "--from FILE", "make a hub out of a backup", runRestore},
 		{"surface", "scan | check", "look from outside at what an owner has authorised to be looked at; say why a probe is allowed or refused", surfaceCommand},
+		{"sbom", "scan DIR | check FILE… | who-is-hit CVE FILE… | quality FILE…", "say what a system is made of, which known weaknesses hit it, and who is hit by one; needs no hub", runSBOM},
 		{"doctor", "", "say what this machine can and cannot do", doctor},
 		{"config", "check | dump | explain [KEY]", "read, show or explain the configuration", configure},
 		{"version", "", "print the version", printVersion},

@@ -1,0 +1,131 @@
+// Package affected says which systems a known weakness hits. It reads OSV
+// advisories (https://ossf.github.io/osv-schema) into an index by package,
+// merges those that are aliases into one weakness, and keeps an inventory of
+// systems the other way round, so that "who is hit" is a look-up. It matches by
+// package URL and each ecosystem's own order of versions, never by likeness of
+// names; what it cannot judge it counts. It neither reads bills of materials
+// (sense/sbom) nor stores anything; package app brings both together.
+package affected
+
+import (
+	"slices"
+	"strings"
+
+	"noroshi/analyse/affected/version"
+)
+
+// Advisories are all advisories that are known, by package and by name. The zero
+// value is not usable; New makes one.
+type Advisories struct {
+	list   []advisory
+	byID   map[string]int32
+	at     map[string][]place
+	groups groups
+}
+
+// New returns an empty set of advisories.
+func New() *Advisories {
+	return &Advisories{byID: map[string]int32{}, at: map[string][]place{}, groups: groups{of: map[string]int32{}}}
+}
+
+// advisory is what is kept of one.
+type advisory struct {
+	id, summary, modified string
+	affected              []affectedPackage
+}
+
+// place is one package of one advisory.
+type place struct{ advisory, affected int32 }
+
+// affectedPackage is what an advisory says of one package.
+type affectedPackage struct {
+	key    string
+	rule   version.Rule
+	ranges []span
+	// versions are those enumerated, each between two line feeds: a list of
+	// strings would be four times as large.
+	versions string
+}
+
+// Len is how many advisories are known.
+func (a *Advisories) Len() int { return len(a.byID) }
+
+// add takes an advisory; of two with one id the later modified stays.
+func (a *Advisories) add(x advisory, aliases []string) {
+	if old, ok := a.byID[x.id]; ok {
+		if a.list[old].modified >= x.modified {
+			return
+		}
+		a.forget(old)
+	}
+	n := int32(len(a.list))
+	a.list = append(a.list, x)
+	a.byID[x.id] = n
+	for i, p := range x.affected {
+		a.at[p.key] = append(a.at[p.key], place{n, int32(i)})
+	}
+	a.groups.join(x.id, x.id)
+	for _, alias := range aliases {
+		a.groups.join(x.id, alias)
+	}
+}
+
+// forget takes an advisory out of the index.
+func (a *Advisories) forget(n int32) {
+	for _, p := range a.list[n].affected {
+		a.at[p.key] = slices.DeleteFunc(a.at[p.key], func(x place) bool { return x.advisory == n })
+	}
+	delete(a.byID, a.list[n].id)
+	a.list[n] = advisory{}
+}
+
+// verdict is what one advisory says of one release.
+type verdict struct {
+	advisory int32
+	fixed    string // the first version that is not affected, if there is one
+}
+
+// judge says which advisories hit a version of a package.
+func (a *Advisories) judge(key, v string) (hits []verdict) {
+	for _, p := range a.at[key] {
+		fixed, hit := a.list[p.advisory].affected[p.affected].hits(v)
+		if !hit {
+			continue
+		}
+		if n := len(hits); n > 0 && hits[n-1].advisory == p.advisory {
+			continue // The package stands twice in the advisory.
+		}
+		hits = append(hits, verdict{p.advisory, fixed})
+	}
+	return hits
+}
+
+// hits says whether a version is affected, and what fixes it.
+func (p *affectedPackage) hits(v string) (fixed string, hit bool) {
+	valid := p.rule.Valid(v)
+	if valid {
+		for _, r := range p.ranges {
+			if r.covers(p.rule, v) {
+				hit = true
+				fixed = p.lower(fixed, r.fix(p.rule, v))
+			}
+		}
+	}
+	if hit || !strings.Contains(p.versions, "\n"+v+"\n") {
+		return fixed, hit
+	}
+	for _, r := range p.ranges {
+		if valid {
+			fixed = p.lower(fixed, r.fix(p.rule, v))
+		}
+	}
+	return fixed, true
+}
+
+// lower is the lower of two fixed versions; none is not lower.
+func (p *affectedPackage) lower(a, b string) string {
+	if a == "" || b != "" && p.rule.Compare(b, a) < 0 {
+		return b
+	}
+	return a
+}

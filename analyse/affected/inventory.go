@@ -1,0 +1,84 @@
+package affected
+
+import (
+	"noroshi/bom"
+)
+
+// Inventory is many systems, by what they are made of. A release of a package is
+// kept once, with where it is used.
+type Inventory struct {
+	systems   []system
+	releases  []release
+	known     map[string]int32   // by package URL, or name and version
+	byPackage map[string][]int32 // releases by the key of their package
+}
+
+type system struct {
+	name, version string
+	// Of each component: its release, and the component through which the system
+	// needs it.
+	release, parent []int32
+}
+
+type release struct {
+	label, purl, key, version, why string
+	uses                           []use
+}
+
+type use struct{ system, component int32 }
+
+// NewInventory returns an empty inventory.
+func NewInventory() *Inventory {
+	return &Inventory{known: map[string]int32{}, byPackage: map[string][]int32{}}
+}
+
+// Add takes a system in.
+func (v *Inventory) Add(s bom.System) {
+	n := int32(len(v.systems))
+	sys := system{name: s.Name, version: s.Version, release: make([]int32, len(s.Components)), parent: s.Parents()}
+	for i, c := range s.Components {
+		r := v.release(c)
+		sys.release[i] = r
+		v.releases[r].uses = append(v.releases[r].uses, use{n, int32(i)})
+	}
+	v.systems = append(v.systems, sys)
+}
+
+// release finds the release of a component, or makes it.
+func (v *Inventory) release(c bom.Component) int32 {
+	name := c.PURL.String()
+	if name == "" || c.PURL.Version == "" {
+		name += "\n" + c.Name + "\n" + c.Version
+	}
+	if r, ok := v.known[name]; ok {
+		return r
+	}
+	n := int32(len(v.releases))
+	r := release{label: c.Label(), purl: c.PURL.String()}
+	r.key, r.version, r.why = releaseOf(c)
+	v.releases = append(v.releases, r)
+	v.known[name] = n
+	if r.key != "" {
+		v.byPackage[r.key] = append(v.byPackage[r.key], n)
+	}
+	return n
+}
+
+// path is how a system came to a component: what it needs itself first. It is
+// nil where the bill of materials does not say.
+func (v *Inventory) path(u use) (labels []string) {
+	s := &v.systems[u.system]
+	if s.parent[u.component] == bom.Unreached {
+		return nil
+	}
+	n := 0
+	for c := u.component; c != bom.Root; c = s.parent[c] {
+		n++
+	}
+	labels = make([]string, n)
+	for c := u.component; c != bom.Root; c = s.parent[c] {
+		n--
+		labels[n] = v.releases[s.release[c]].label
+	}
+	return labels
+}

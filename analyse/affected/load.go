@@ -1,0 +1,144 @@
+package affected
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"noroshi/fault"
+)
+
+// The limits of a file of advisories.
+const (
+	maxEntries = 3_000_000
+	maxEntry   = 16 << 20
+	maxTotal   = 16 << 30 // unpacked; all ecosystems of osv.dev have about 3 GiB
+	maxSaid    = 20       // problems that are told one by one
+)
+
+// Report is what became of the entries of a file.
+type Report struct {
+	File       string         `json:"file"`
+	Advisories int            `json:"advisories"`
+	Withdrawn  int            `json:"withdrawn"`
+	Unusable   int            `json:"unusable"` // of other ecosystems, or of commits only
+	Refused    int            `json:"refused"`
+	Foreign    map[string]int `json:"other_ecosystems,omitempty"`
+	Problems   []string       `json:"problems,omitempty"` // the first of them
+}
+
+func (r *Report) foreign(ecosystem string) {
+	family, _, _ := strings.Cut(ecosystem, ":")
+	if r.Foreign == nil {
+		r.Foreign = map[string]int{}
+	}
+	if len(r.Foreign) < 100 || r.Foreign[family] > 0 {
+		r.Foreign[clip(family)]++
+	}
+}
+
+// problem notes what was passed over.
+func (r *Report) problem(place string, err error) {
+	if len(r.Problems) < maxSaid {
+		r.Problems = append(r.Problems, place+": "+fault.PublicOf(err))
+	}
+}
+
+// LoadZip reads the advisories of a zip file: every .json in the OSV schema, as
+// osv.dev publishes them, and every .yaml, as PyPA does. A single entry that is
+// broken is told in the report and hides none of the others.
+func (a *Advisories) LoadZip(name string) (Report, error) {
+	r := Report{File: name}
+	z, err := zip.OpenReader(name)
+	if err != nil {
+		return r, fault.As(fault.Invalid, "affected.load", err, "it cannot be read as a zip file: %v", err).At("%s", name)
+	}
+	defer func() { _ = z.Close() }() // It was only read.
+	if len(z.File) > maxEntries {
+		return r, fault.New(fault.TooLarge, "affected.load", "it has more than %d entries", maxEntries).At("%s", name)
+	}
+	var total int64
+	var buf bytes.Buffer
+	others := map[string]int{}
+	for _, f := range z.File {
+		ext := path.Ext(f.Name)
+		if f.FileInfo().IsDir() {
+			continue
+		}
+		if ext != ".json" && ext != ".yaml" {
+			others[ext]++
+			continue
+		}
+		err := unpack(f, &buf)
+		if total += int64(buf.Len()); total > maxTotal {
+			return r, fault.New(fault.TooLarge, "affected.load", "unpacked it is larger than %d GiB", maxTotal>>30).At("%s", name)
+		}
+		if err == nil {
+			err = a.entry(ext, buf.Bytes(), &r)
+		}
+		if err != nil {
+			r.Refused++
+			r.problem(f.Name, err)
+		}
+	}
+	if r.Advisories+r.Withdrawn+r.Unusable == 0 {
+		return r, fault.New(fault.Invalid, "affected.load", "there is no OSV advisory in it%s; osv.dev offers all.zip for each ecosystem", told(others)).At("%s", name)
+	}
+	return r, nil
+}
+
+// told says what else is in a file.
+func told(others map[string]int) string {
+	most := ""
+	for ext, n := range others {
+		if most == "" || n > others[most] || n == others[most] && ext < most {
+			most = ext
+		}
+	}
+	if most == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%d entries are %s)", others[most], most)
+}
+
+// unpack reads an entry, whatever size it claims to have.
+func unpack(f *zip.File, buf *bytes.Buffer) error {
+	buf.Reset()
+	in, err := f.Open()
+	if err != nil {
+		return fault.As(fault.Invalid, "affected.load", err, "it cannot be unpacked: %v", err)
+	}
+	defer func() { _ = in.Close() }() // It was only read.
+	n, err := io.Copy(buf, io.LimitReader(in, maxEntry+1))
+	if err != nil {
+		return fault.As(fault.Invalid, "affected.load", err, "it cannot be unpacked: %v", err)
+	}
+	if n > maxEntry {
+		return fault.New(fault.TooLarge, "affected.load", "unpacked it is larger than %d MiB", maxEntry>>20)
+	}
+	return nil
+}
+
+// entry reads one advisory.
+func (a *Advisories) entry(ext string, b []byte, r *Report) error {
+	var x osv
+	var err error
+	if ext == ".yaml" {
+		err = readYAML(b, &x)
+	} else {
+		err = json.Unmarshal(b, &x)
+	}
+	if err != nil {
+		var f *fault.Error
+		if errors.As(err, &f) {
+			return err
+		}
+		return fault.As(fault.Invalid, "affected.load", err, "%v", err)
+	}
+	return a.take(&x, r)
+}

@@ -1,0 +1,138 @@
+package affected
+
+import (
+	"encoding/json"
+	"strings"
+
+	"noroshi/fault"
+)
+
+// osv is what is read of an advisory in the OSV schema, in JSON or YAML.
+type osv struct {
+	ID        string   `json:"id" yaml:"id"`
+	Modified  string   `json:"modified" yaml:"modified"`
+	Withdrawn string   `json:"withdrawn" yaml:"withdrawn"`
+	Aliases   []string `json:"aliases" yaml:"aliases"`
+	Summary   string   `json:"summary" yaml:"summary"`
+	Affected  []struct {
+		Package struct {
+			Ecosystem string `json:"ecosystem" yaml:"ecosystem"`
+			Name      string `json:"name" yaml:"name"`
+		} `json:"package" yaml:"package"`
+		Ranges []struct {
+			Type   string     `json:"type" yaml:"type"`
+			Events []osvEvent `json:"events" yaml:"events"`
+		} `json:"ranges" yaml:"ranges"`
+		Versions []string `json:"versions" yaml:"versions"`
+	} `json:"affected" yaml:"affected"`
+}
+
+type osvEvent struct {
+	Introduced   string `json:"introduced" yaml:"introduced"`
+	Fixed        string `json:"fixed" yaml:"fixed"`
+	LastAffected string `json:"last_affected" yaml:"last_affected"`
+	Limit        string `json:"limit" yaml:"limit"`
+}
+
+// The limits of what one advisory may say.
+const (
+	maxName     = 512
+	maxAliases  = 1000
+	maxSummary  = 300
+	maxPackages = 20_000
+)
+
+// AddJSON takes one advisory in JSON, such as one that was just published. It
+// returns its id, and none when it was withdrawn or speaks of no package that
+// can be judged.
+func (a *Advisories) AddJSON(b []byte) (id string, err error) {
+	var x osv
+	if err := json.Unmarshal(b, &x); err != nil {
+		return "", fault.As(fault.Invalid, "affected.advisory", err, "it is no advisory: %v", err)
+	}
+	var r Report
+	if err := a.take(&x, &r); err != nil {
+		return "", err
+	}
+	if r.Advisories == 0 {
+		return "", nil
+	}
+	return x.ID, nil
+}
+
+// take adds an advisory and counts in r what became of it.
+func (a *Advisories) take(x *osv, r *Report) error {
+	if x.ID == "" || len(x.ID) > maxName || len(x.Aliases) > maxAliases || len(x.Affected) > maxPackages {
+		return fault.New(fault.Invalid, "affected.advisory", "it is no OSV advisory: it has no id, or more names or packages than can be")
+	}
+	if x.Withdrawn != "" {
+		// A withdrawn one takes what it said before with it.
+		if old, ok := a.byID[x.ID]; ok && a.list[old].modified < x.Modified {
+			a.forget(old)
+		}
+		r.Withdrawn++
+		return nil
+	}
+	out := advisory{id: x.ID, modified: x.Modified, summary: clip(x.Summary)}
+	for _, p := range x.Affected {
+		if len(p.Package.Name) > maxName {
+			return fault.New(fault.Invalid, "affected.advisory", "the name of a package is longer than %d bytes", maxName)
+		}
+		key, rule, ok := packageOf(p.Package.Ecosystem, p.Package.Name)
+		if !ok {
+			r.foreign(p.Package.Ecosystem)
+			continue
+		}
+		ap := affectedPackage{key: key, rule: rule}
+		for _, given := range p.Ranges {
+			if given.Type != "ECOSYSTEM" && given.Type != "SEMVER" {
+				continue // GIT: commits are nobody's installed version.
+			}
+			s, err := spanOf(given.Events, rule.Valid)
+			if err != nil {
+				r.problem(x.ID, err)
+				continue
+			}
+			s.sort(rule)
+			ap.ranges = append(ap.ranges, s)
+		}
+		if len(p.Versions) > 0 {
+			ap.versions = "\n" + strings.Join(p.Versions, "\n") + "\n"
+		}
+		if len(ap.ranges) > 0 || ap.versions != "" {
+			out.affected = append(out.affected, ap)
+		}
+	}
+	if len(out.affected) == 0 {
+		r.Unusable++
+		return nil
+	}
+	r.Advisories++
+	a.add(out, x.Aliases)
+	return nil
+}
+
+// spanOf reads the events of a range.
+func spanOf(list []osvEvent, valid func(string) bool) (s span, err error) {
+	for _, e := range list {
+		for _, x := range []event{{introduced, e.Introduced}, {fixed, e.Fixed}, {lastAffected, e.LastAffected}, {limited, e.Limit}} {
+			switch {
+			case x.at == "" || x.kind == limited && x.at == "*":
+			case x.kind == introduced && x.at == "0":
+				s.events = append(s.events, event{kind: beginning})
+			case !valid(x.at):
+				return s, fault.New(fault.Invalid, "affected.range", "%q is no version of its ecosystem", clip(x.at))
+			default:
+				s.events = append(s.events, x)
+			}
+		}
+	}
+	return s, nil
+}
+
+func clip(s string) string {
+	if len(s) > maxSummary {
+		return strings.ToValidUTF8(s[:maxSummary], "") + "…"
+	}
+	return s
+}
