@@ -1,10 +1,15 @@
 package app
 
 import (
+	"cmp"
+	"io"
+	"time"
+
 	"noroshi/analyse/affected"
 	"noroshi/bom"
 	"noroshi/fault"
 	"noroshi/sense/sbom"
+	"noroshi/sense/sbom/scan"
 )
 
 // Advisories loads files of advisories, and says what became of each.
@@ -36,6 +41,32 @@ func Inventory(files []string) (*affected.Inventory, error) {
 		v.Add(named(s, f))
 	}
 	return v, nil
+}
+
+// ScanOptions say what a bill of materials says of the system itself; what is
+// empty is taken from the folder.
+type ScanOptions struct {
+	Name, Version, Author string
+	Now                   time.Time
+}
+
+// ScanSBOM writes the bill of materials of a folder, and returns what of the
+// folder could not be read.
+func ScanSBOM(dir string, o ScanOptions, w io.Writer) (notes []string, err error) {
+	r, err := scan.Dir(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := r.System
+	if len(s.Components) == 0 {
+		return r.Notes, fault.New(fault.NotFound, "app.sbom", "nothing of Go, npm, Python or Debian was found in it").At("%s", dir)
+	}
+	s.Name, s.Version = cmp.Or(o.Name, s.Name), cmp.Or(o.Version, s.Version)
+	if o.Author != "" {
+		s.Authors = []string{o.Author}
+	}
+	s.Created = o.Now.UTC().Format(time.RFC3339)
+	return r.Notes, sbom.Write(w, s, "noroshi", Version())
 }
 
 func named(s bom.System, file string) bom.System {

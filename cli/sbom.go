@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"noroshi/analyse/affected"
 	"noroshi/app"
@@ -17,10 +20,10 @@ import (
 
 func runSBOM(_ context.Context, env *environment, args []string) error {
 	verbs := map[string]func(*environment, []string) error{
-		"check": checkSBOM, "who-is-hit": whoIsHit, "quality": qualityOf,
+		"scan": scanSBOM, "check": checkSBOM, "who-is-hit": whoIsHit, "quality": qualityOf,
 	}
 	if len(args) == 0 || verbs[args[0]] == nil {
-		return fault.New(fault.Invalid, "cli.sbom", "say what: noroshi sbom check FILE…, who-is-hit CVE FILE… or quality FILE…")
+		return fault.New(fault.Invalid, "cli.sbom", "say what: noroshi sbom scan DIR, check FILE…, who-is-hit CVE FILE… or quality FILE…")
 	}
 	return verbs[args[0]](env, args[1:])
 }
@@ -125,6 +128,40 @@ func whoIsHit(env *environment, args []string) error {
 		return nil
 	}
 	return table(env.out, results)
+}
+
+func scanSBOM(env *environment, args []string) error {
+	fs := flag.NewFlagSet("noroshi sbom scan DIR", flag.ContinueOnError)
+	fs.SetOutput(env.err)
+	var o app.ScanOptions
+	fs.StringVar(&o.Name, "name", "", "what the system is called; otherwise as its go.mod, package-lock.json or folder is")
+	fs.StringVar(&o.Version, "version", "", "the version of the system")
+	fs.StringVar(&o.Author, "author", "", "who answers for the bill of materials")
+	to := fs.String("output", "", "file to write, instead of standard output")
+	rest, err := anyOrder(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return fault.New(fault.Invalid, "cli.sbom", "say which folder: noroshi sbom scan DIR")
+	}
+	o.Now = time.Now()
+	var b bytes.Buffer
+	notes, err := app.ScanSBOM(rest[0], o, &b)
+	for _, n := range notes {
+		fmt.Fprintf(env.err, "not read: %s\n", n)
+	}
+	if err != nil {
+		return err
+	}
+	if *to != "" {
+		if err := os.WriteFile(*to, b.Bytes(), 0o644); err != nil {
+			return fault.As(fault.Invalid, "cli.sbom", err, "%v", err)
+		}
+		return nil
+	}
+	_, err = env.out.Write(b.Bytes())
+	return fault.Wrap("cli.sbom", err)
 }
 
 func writeJSON(w io.Writer, v any) error {

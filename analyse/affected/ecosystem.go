@@ -1,6 +1,7 @@
 package affected
 
 import (
+	"cmp"
 	"strings"
 
 	"noroshi/analyse/affected/version"
@@ -89,7 +90,7 @@ func releaseOf(c bom.Component) (key, v, why string) {
 			return "", "", NoRelease
 		}
 		// Advisories speak of source packages.
-		if source := p.Qualifiers["upstream"]; source != "" && p.Type == "deb" {
+		if source := cmp.Or(p.Qualifiers["upstream"], p.Qualifiers["source"]); source != "" && p.Type == "deb" {
 			name, sv, has := strings.Cut(source, "@")
 			if p.Name = name; has {
 				v = sv
