@@ -58,7 +58,8 @@ func ParsePURL(s string) (p PURL, err error) {
 	if !okSpace || !okName || !okSub {
 		return refuse("it is not well escaped")
 	}
-	if p.Name == "" {
+	// Only now: of a name of nothing but separators nothing is left.
+	if p = p.Normal(); p.Name == "" {
 		return refuse("its name is empty")
 	}
 	if query != "" {
@@ -73,7 +74,7 @@ func ParsePURL(s string) (p PURL, err error) {
 			}
 		}
 	}
-	return p.Normal(), nil
+	return p, nil
 }
 
 func plainType(s string) bool {

@@ -180,7 +180,7 @@ func table(out io.Writer, results []affected.Result) error {
 	unjudged := map[string]int{}
 	for _, r := range results {
 		for _, h := range r.Hits {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", plain(strings.TrimSpace(r.System+" "+r.Version)), plain(h.Weakness), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path)))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", plain(strings.TrimSpace(r.System+" "+r.Version)), plain(h.Weakness.Weakness), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path())))
 		}
 		if len(r.Hits) > 0 {
 			hit++

@@ -31,6 +31,7 @@ func New() *Advisories {
 // advisory is what is kept of one.
 type advisory struct {
 	id, summary, modified string
+	place                 int32 // of its id in the groups
 	affected              []affectedPackage
 }
 
@@ -59,12 +60,12 @@ func (a *Advisories) add(x advisory, aliases []string) {
 		a.forget(old)
 	}
 	n := int32(len(a.list))
+	x.place = a.groups.make(x.id)
 	a.list = append(a.list, x)
 	a.byID[x.id] = n
 	for i, p := range x.affected {
 		a.at[p.key] = append(a.at[p.key], place{n, int32(i)})
 	}
-	a.groups.join(x.id, x.id)
 	for _, alias := range aliases {
 		a.groups.join(x.id, alias)
 	}
@@ -85,9 +86,13 @@ type verdict struct {
 	fixed    string // the first version that is not affected, if there is one
 }
 
-// judge says which advisories hit a version of a package.
-func (a *Advisories) judge(key, v string) (hits []verdict) {
+// judge says which advisories hit a version of a package; only those of one
+// group if it is given.
+func (a *Advisories) judge(key, v string, only *int32) (hits []verdict) {
 	for _, p := range a.at[key] {
+		if only != nil && a.groups.top(a.list[p.advisory].place) != *only {
+			continue
+		}
 		fixed, hit := a.list[p.advisory].affected[p.affected].hits(v)
 		if !hit {
 			continue

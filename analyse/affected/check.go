@@ -2,13 +2,14 @@ package affected
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 
 	"noroshi/fault"
 )
 
-// Hit is one weakness in one component of one system.
-type Hit struct {
+// Weakness is one weakness in one release of a package, whoever has it.
+type Weakness struct {
 	Weakness  string   `json:"weakness"` // the CVE, where it has one
 	Names     []string `json:"names"`    // all ids and aliases
 	By        []string `json:"by"`       // the advisories that say so
@@ -16,7 +17,26 @@ type Hit struct {
 	Component string   `json:"component"`
 	PURL      string   `json:"purl"`
 	Fixed     string   `json:"fixed,omitempty"` // the lowest version that none of them affects
-	Path      []string `json:"path,omitempty"`  // from what the system needs itself to the component
+}
+
+// Hit is one weakness in one component of one system.
+type Hit struct {
+	*Weakness
+	in  *Inventory
+	use use
+}
+
+// Path leads from what the system needs itself to the component; it is nil where
+// the bill of materials does not say. It is found when it is asked for: of ten
+// thousand systems that are hit, a reader looks at some.
+func (h Hit) Path() []string { return h.in.path(h.use) }
+
+// MarshalJSON writes the weakness with its path.
+func (h Hit) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		*Weakness
+		Path []string `json:"path,omitempty"`
+	}{h.Weakness, h.Path()})
 }
 
 // Result is a system with what hits it.
@@ -30,14 +50,17 @@ type Result struct {
 // Check judges every system. Each release of a package is judged once, however
 // many systems have it.
 func (v *Inventory) Check(a *Advisories) []Result {
+	var found []Hit
+	for i := range v.releases {
+		found = v.found(found, a, &v.releases[i], nil)
+	}
 	out := make([]Result, len(v.systems))
-	for i, s := range v.systems {
-		out[i] = Result{System: s.name, Version: s.version, Hits: []Hit{}}
+	for i, hits := range v.bySystem(found) {
+		out[i] = v.result(i, hits)
 	}
 	for i := range v.releases {
-		r := &v.releases[i]
-		for _, u := range r.uses {
-			if r.why != "" {
+		if r := &v.releases[i]; r.why != "" {
+			for _, u := range r.uses {
 				res := &out[u.system]
 				if res.Unjudged == nil {
 					res.Unjudged = map[string]int{}
@@ -45,27 +68,55 @@ func (v *Inventory) Check(a *Advisories) []Result {
 				res.Unjudged[r.why]++
 			}
 		}
-		for _, h := range a.hits(r, nil) {
-			for _, u := range r.uses {
-				h.Path = v.path(u)
-				out[u.system].Hits = append(out[u.system].Hits, h)
-			}
-		}
-	}
-	for i := range out {
-		sortHits(out[i].Hits)
 	}
 	return out
 }
 
-func sortHits(list []Hit) {
-	slices.SortStableFunc(list, func(a, b Hit) int {
-		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Weakness, b.Weakness))
+// found appends the hits of one release wherever it is used.
+func (v *Inventory) found(list []Hit, a *Advisories, r *release, only *int32) []Hit {
+	for _, w := range a.hits(r, only) {
+		list = slices.Grow(list, len(r.uses))
+		for _, u := range r.uses {
+			list = append(list, Hit{w, v, u})
+		}
+	}
+	return list
+}
+
+// bySystem parts hits by their systems: counted first, then put in place.
+func (v *Inventory) bySystem(list []Hit) [][]Hit {
+	end := make([]int32, len(v.systems)+1)
+	for i := range list {
+		end[list[i].use.system+1]++
+	}
+	for i := range v.systems {
+		end[i+1] += end[i]
+	}
+	placed := make([]Hit, len(list))
+	for i := range list {
+		at := &end[list[i].use.system]
+		placed[*at] = list[i]
+		*at++
+	}
+	out := make([][]Hit, len(v.systems))
+	from := int32(0)
+	for i := range out {
+		out[i] = placed[from:end[i]:end[i]]
+		from = end[i]
+	}
+	return out
+}
+
+// result orders the hits of one system.
+func (v *Inventory) result(system int, hits []Hit) Result {
+	slices.SortStableFunc(hits, func(a, b Hit) int {
+		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Weakness.Weakness, b.Weakness.Weakness))
 	})
+	return Result{System: v.systems[system].name, Version: v.systems[system].version, Hits: hits}
 }
 
 // WhoIsHit answers for one weakness, by any of its names, with the systems that
-// have it.
+// have it, in the order in which they were added.
 func (v *Inventory) WhoIsHit(a *Advisories, name string) ([]Result, error) {
 	group, ok := a.groups.find(name)
 	if !ok {
@@ -79,50 +130,39 @@ func (v *Inventory) WhoIsHit(a *Advisories, name string) ([]Result, error) {
 			}
 		}
 	}
-	hits := map[int32][]Hit{}
+	var found []Hit
 	for key := range keys {
 		for _, i := range v.byPackage[key] {
-			r := &v.releases[i]
-			for _, h := range a.hits(r, &group) {
-				for _, u := range r.uses {
-					h.Path = v.path(u)
-					hits[u.system] = append(hits[u.system], h)
-				}
-			}
+			found = v.found(found, a, &v.releases[i], &group)
 		}
 	}
-	out := make([]Result, 0, len(hits))
-	for n, list := range hits {
-		sortHits(list)
-		out = append(out, Result{System: v.systems[n].name, Version: v.systems[n].version, Hits: list})
+	out := []Result{}
+	for i, hits := range v.bySystem(found) {
+		if len(hits) > 0 {
+			out = append(out, v.result(i, hits))
+		}
 	}
-	slices.SortFunc(out, func(a, b Result) int {
-		return cmp.Or(cmp.Compare(a.System, b.System), cmp.Compare(a.Version, b.Version))
-	})
 	return out, nil
 }
 
 // hits are the weaknesses of a release, one for each group of aliases; only
 // that of one group if it is given.
-func (a *Advisories) hits(r *release, only *int32) (out []Hit) {
+func (a *Advisories) hits(r *release, only *int32) (out []*Weakness) {
 	if r.key == "" {
 		return nil
 	}
 	var of []int32 // the group of each in out
-	for _, x := range a.judge(r.key, r.version) {
+	for _, x := range a.judge(r.key, r.version, only) {
 		adv := &a.list[x.advisory]
-		group, _ := a.groups.find(adv.id)
-		if only != nil && group != *only {
-			continue
-		}
+		group := a.groups.top(adv.place)
 		i := slices.Index(of, group)
 		if i < 0 {
 			names := a.groups.names(group)
 			of = append(of, group)
-			out = append(out, Hit{Weakness: names[0], Names: names, By: []string{adv.id}, Summary: adv.summary, Component: r.label, PURL: r.purl, Fixed: x.fixed})
+			out = append(out, &Weakness{Weakness: names[0], Names: names, By: []string{adv.id}, Summary: adv.summary, Component: r.label, PURL: r.purl, Fixed: x.fixed})
 			continue
 		}
-		h := &out[i]
+		h := out[i]
 		h.By = append(h.By, adv.id)
 		if h.Summary == "" {
 			h.Summary = adv.summary

@@ -19,11 +19,16 @@ func (g *groups) find(name string) (int32, bool) {
 	if !ok {
 		return 0, false
 	}
+	return g.top(n), true
+}
+
+// top is the group of a place.
+func (g *groups) top(n int32) int32 {
 	for g.parent[n] != n {
 		g.parent[n] = g.parent[g.parent[n]]
 		n = g.parent[n]
 	}
-	return n, true
+	return n
 }
 
 func (g *groups) make(name string) int32 {

@@ -16,7 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"noroshi/analyse/affected"
 	"noroshi/bench/kit"
 )
 
@@ -55,9 +54,18 @@ func unpack(archive, dir string) (files []string, err error) {
 // runs is how often the whole is run; the median counts.
 const runs = 5
 
+// result is what the comparison needs of an answer.
+type result struct {
+	System string `json:"system"`
+	Hits   []struct {
+		By   []string `json:"by"`
+		PURL string   `json:"purl"`
+	} `json:"hits"`
+}
+
 // check runs the program as an operator would, and takes what it cost by the
 // kernel's account.
-func check(f *figures, advisories, files []string) (results []affected.Result, err error) {
+func check(f *figures, advisories, files []string) (results []result, err error) {
 	binary, err := kit.Binary()
 	if err != nil {
 		return nil, err

@@ -13,7 +13,6 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"noroshi/analyse/affected"
 	"noroshi/bom"
 )
 
@@ -23,7 +22,7 @@ type answer struct{ system, pkg, version, advisory string }
 // compare counts which answers of osv-scanner were given here too, and why there
 // are others. Its answers that name an advisory which the files do not have (they
 // are a part of those it had) cannot be given and are left out, which is said.
-func compare(f *figures, answers string, advisories []string, results []affected.Result) error {
+func compare(f *figures, answers string, advisories []string, results []result) error {
 	known, err := parts(advisories)
 	if err != nil {
 		return err

@@ -46,12 +46,14 @@ type outComponent struct {
 	PURL     string     `json:"purl,omitempty"`
 }
 
+// root is the reference of the system itself.
+const root = "system"
+
 // Write writes a system as CycloneDX 1.6 in JSON, in an order and under a serial
 // number that follow from its content: the same system gives the same document,
 // but for its time.
 func Write(w io.Writer, s bom.System, tool, toolVersion string) error {
 	d := outDocument{BOMFormat: "CycloneDX", SpecVersion: "1.6", Version: 1, Components: []outComponent{}, Dependencies: []cdxDependency{}}
-	const root = "system"
 	d.Metadata.Component = outComponent{Type: "application", Ref: root, Name: s.Name, Version: s.Version}
 	d.Metadata.Tools.Components = []outComponent{{Type: "application", Name: tool, Version: toolVersion}}
 	for _, a := range s.Authors {
@@ -100,14 +102,18 @@ func Write(w io.Writer, s bom.System, tool, toolVersion string) error {
 }
 
 // references gives each component one of its own: its package URL, or its name
-// and place.
+// and version, with a number where that is not enough.
 func references(s bom.System) []string {
-	refs, seen := make([]string, len(s.Components)), map[string]bool{}
+	refs, seen := make([]string, len(s.Components)), map[string]bool{root: true}
 	for i, c := range s.Components {
-		if refs[i] = c.PURL.String(); refs[i] == "" || seen[refs[i]] {
-			refs[i] = c.Name + "#" + strconv.Itoa(i)
+		ref := c.PURL.String()
+		if ref == "" {
+			ref = c.Label()
 		}
-		seen[refs[i]] = true
+		for n := 2; seen[ref]; n++ {
+			ref = c.Label() + " #" + strconv.Itoa(n)
+		}
+		refs[i], seen[ref] = ref, true
 	}
 	return refs
 }

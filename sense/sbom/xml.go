@@ -26,7 +26,7 @@ func readXML(r io.Reader) (bom.System, error) {
 		var f *fault.Error
 		if !errors.As(err, &f) {
 			text := strings.TrimPrefix(err.Error(), "XML ")
-			if errors.Is(err, io.EOF) {
+			if errors.Is(err, io.EOF) || strings.HasSuffix(text, "unexpected EOF") {
 				text = "the file ends in the middle"
 			}
 			f = fault.As(fault.Invalid, "sbom.read", err, "%s", text)

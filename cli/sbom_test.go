@@ -1,0 +1,198 @@
+package cli_test
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"noroshi/bom"
+)
+
+// TestSBOMFromFolderToAnswer scans a folder, checks what was written, and asks
+// who is hit, as an operator does.
+func TestSBOMFromFolderToAnswer(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		p := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	file("shop/package-lock.json", `{"name":"shop","version":"3.1.0","packages":{"":{"dependencies":{"web":"1"}},"node_modules/web":{"version":"1.0.0","dependencies":{"left":"2"}},"node_modules/left":{"version":"2.0.0"}}}`)
+	advisories := filepath.Join(dir, "npm.zip")
+	f, err := os.Create(advisories)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	w, err := z.Create("GHSA-1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(w, `{"id":"GHSA-1","aliases":["CVE-2026-1"],"modified":"1","affected":[{"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"2.0.1"}]}]}]}`)
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	sbom, other := filepath.Join(dir, "shop.cdx.json"), file("other.spdx", "SPDXVersion: SPDX-2.3\nDocumentName: other\n")
+	for _, c := range []struct {
+		code int
+		says []string
+		args []string
+	}{
+		{0, nil, []string{"scan", filepath.Join(dir, "shop"), "--output", sbom, "--author", "Ann"}},
+		{0, []string{"of 100", "supplier", "2 of 2 lack it"}, []string{"quality", sbom}},
+		{0, []string{"shop 3.1.0", "CVE-2026-1", "left 2.0.0", "2.0.1", "web 1.0.0", "1 of 2 systems are hit, 1 times"}, []string{"check", sbom, other, "--advisories", advisories}},
+		{0, []string{`"weakness": "CVE-2026-1"`}, []string{"who-is-hit", "--json", "GHSA-1", "--advisories", advisories, sbom}},
+		{0, []string{"none of 1 systems is hit"}, []string{"who-is-hit", "CVE-2026-1", "--advisories", advisories, other}},
+		{4, []string{"no advisory that was loaded speaks of"}, []string{"who-is-hit", "CVE-2026-2", "--advisories", advisories, sbom}},
+		{4, []string{"nothing of Go, npm, Python or Debian"}, []string{"scan", t.TempDir()}},
+		{4, []string{"no such file"}, []string{"quality", filepath.Join(dir, "nowhere")}},
+		{2, []string{other + "x"}, []string{"quality", file("other.spdxx", "nothing")}},
+		{2, []string{"--advisories"}, []string{"check", sbom}},
+		{2, []string{"say of what"}, []string{"check"}},
+		{2, []string{"say what"}, []string{"bake"}},
+	} {
+		code, out := run(t, append([]string{"sbom"}, c.args...)...)
+		if code != c.code {
+			t.Errorf("%q ends with %d: %s", c.args, code, out)
+		}
+		for _, s := range c.says {
+			if !strings.Contains(out, s) {
+				t.Errorf("%q does not say %q: %s", c.args, s, out)
+			}
+		}
+	}
+}
+
+// TestAgreesWithOSVScanner checks the public systems: every answer of osv-scanner
+// 2.4.0 whose advisory is in the files is given here, too.
+func TestAgreesWithOSVScanner(t *testing.T) {
+	data := filepath.Join("..", "..", "shared", "data", "exposure")
+	if _, err := os.Stat(data); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("the public systems are not there:", err)
+	}
+	files := []string{filepath.Join(data, "osv-go.zip"), filepath.Join(data, "pypa-advisories.zip")}
+	known := map[string]bool{}
+	for _, name := range files {
+		z, err := zip.OpenReader(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range z.File {
+			known[strings.TrimSuffix(path.Base(e.Name), path.Ext(e.Name))] = true
+		}
+		_ = z.Close()
+	}
+	args := append([]string{"sbom", "check", "--json", "--advisories", strings.Join(files, ",")}, systems(t, filepath.Join(data, "sbom-corpus", "sys-000-159.tgz"))...)
+	code, out := run(t, args...)
+	if code != 0 {
+		t.Fatal(out)
+	}
+	var results []struct {
+		System string
+		Hits   []struct {
+			By   []string
+			PURL string
+		}
+	}
+	if err := json.NewDecoder(strings.NewReader(out)).Decode(&results); err != nil {
+		t.Fatal(err)
+	}
+	type answer struct{ system, pkg, version, advisory string }
+	ours := map[answer]bool{}
+	for _, r := range results {
+		for _, h := range r.Hits {
+			p, err := bom.ParsePURL(h.PURL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, by := range h.By {
+				ours[answer{r.System, p.Package(), strings.TrimPrefix(p.Version, "v"), by}] = true
+			}
+		}
+	}
+	var theirs []struct {
+		SBOM string
+		Hits [][4]string
+	}
+	b, err := os.ReadFile(filepath.Join(data, "sbom-corpus", "osv-scanner-2.4.0-answers.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewDecoder(z).Decode(&theirs); err != nil {
+		t.Fatal(err)
+	}
+	given := 0
+	for _, x := range theirs {
+		for _, h := range x.Hits {
+			if !known[h[3]] {
+				continue
+			}
+			p := bom.PURL{Type: map[string]string{"Go": "golang", "PyPI": "pypi"}[h[0]], Name: h[1]}.Normal()
+			a := answer{strings.TrimSuffix(x.SBOM, ".cdx.json"), p.Package(), strings.TrimPrefix(h[2], "v"), h[3]}
+			if !ours[a] {
+				t.Errorf("not given: %v", a)
+			}
+			given++
+		}
+	}
+	if given < 12_000 {
+		t.Errorf("only %d answers were compared", given)
+	}
+}
+
+// systems unpacks bills of materials.
+func systems(t *testing.T, archive string) (files []string) {
+	t.Helper()
+	f, err := os.Open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(dir, filepath.Base(h.Name))
+		w, err := os.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(w, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, name)
+	}
+}

@@ -1,0 +1,141 @@
+package scan_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"noroshi/bom"
+	"noroshi/fault"
+	"noroshi/sense/sbom/scan"
+)
+
+// folder makes files out of names and texts.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// lines are the components and dependencies of a system as text, in order.
+func lines(s bom.System) (list []string) {
+	label := func(i int) string {
+		if i == bom.Root {
+			return "*"
+		}
+		return s.Components[i].PURL.String()
+	}
+	for i := range s.Components {
+		list = append(list, label(i))
+	}
+	for _, e := range s.Edges {
+		list = append(list, label(e.From)+" > "+label(e.To))
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestFolders(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  []string
+	}{
+		"go.mod": {map[string]string{
+			"go.mod": "module example.test/app\ngo 1.22\nrequire one.test/a v1.0.0 // why\nrequire (\n\t\"two.test/b\" v2.0.0+incompatible // indirect\n\tthree.test/c v1.0.0\n\tfour.test/d v1.0.0\n)\nreplace three.test/c => fork.test/c v1.5.0\nreplace four.test/d v1.0.0 => ./d\n",
+			"go.sum": "old.test/x v0.1.0 h1:x=\n", ".git/go.mod": "module no.test/n\nrequire no.test/m v1.0.0\n", "testdata/go.mod": "module no.test/n\nrequire no.test/m v1.0.0\n",
+		}, []string{"* > pkg:golang/fork.test/c@v1.5.0", "* > pkg:golang/one.test/a@v1.0.0", "pkg:golang/fork.test/c@v1.5.0", "pkg:golang/one.test/a@v1.0.0", "pkg:golang/two.test/b@v2.0.0%2Bincompatible"}},
+		"old go.mod": {map[string]string{
+			"sub/go.mod": "module example.test/old\ngo 1.16\nrequire one.test/a v1.0.0\n",
+			"sub/go.sum": "one.test/a v1.0.0 h1:x=\none.test/a v1.0.0/go.mod h1:x=\ndeep.test/y v0.2.0 h1:x=\nnot.test/built v0.2.0/go.mod h1:x=\n",
+		}, []string{"* > pkg:golang/example.test/old", "pkg:golang/deep.test/y@v0.2.0", "pkg:golang/example.test/old", "pkg:golang/example.test/old > pkg:golang/one.test/a@v1.0.0", "pkg:golang/one.test/a@v1.0.0"}},
+		"npm 3": {map[string]string{
+			"package-lock.json": `{"name":"app","version":"1.0.0","lockfileVersion":3,"packages":{"":{"dependencies":{"a":"^1"},"devDependencies":{"@s/d":"*"}},
+				"node_modules/a":{"version":"1.1.0","dependencies":{"b":"^2"}},"node_modules/a/node_modules/b":{"version":"2.0.0","dependencies":{"c":"*"}},
+				"node_modules/b":{"version":"1.0.0"},"node_modules/c":{"version":"3.0.0"},"node_modules/@s/d":{"version":"4.0.0"},"node_modules/l":{"link":true}}}`,
+			"node_modules/a/package-lock.json": `{"name":"inner","packages":{"node_modules/no":{"version":"9.9.9"}}}`,
+		}, []string{"* > pkg:npm/%40s/d@4.0.0", "* > pkg:npm/a@1.1.0", "pkg:npm/%40s/d@4.0.0", "pkg:npm/a@1.1.0", "pkg:npm/a@1.1.0 > pkg:npm/b@2.0.0", "pkg:npm/b@1.0.0", "pkg:npm/b@2.0.0", "pkg:npm/b@2.0.0 > pkg:npm/c@3.0.0", "pkg:npm/c@3.0.0"}},
+		"npm 1": {map[string]string{
+			"package-lock.json": `{"name":"app","version":"1.0.0","lockfileVersion":1,"requires":true,"dependencies":{"a":{"version":"1.1.0","requires":{"b":"^2"},"dependencies":{"b":{"version":"2.0.0"}}},"b":{"version":"1.0.0"},"g":{"version":"git+https://x.test/g"}}}`,
+		}, []string{"* > pkg:npm/a@1.1.0", "* > pkg:npm/b@1.0.0", "pkg:npm/a@1.1.0", "pkg:npm/a@1.1.0 > pkg:npm/b@2.0.0", "pkg:npm/b@1.0.0", "pkg:npm/b@2.0.0"}},
+		"Python": {map[string]string{
+			"lib/Foo_Bar-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: Foo.Bar\nVersion: 1.0\nRequires-Dist: baz (>=1)\nRequires-Dist: qux ; extra == 'x'\n\nProse: of no meaning\n",
+			"lib/baz-2.0.dist-info/METADATA":     "Name: baz\nVersion: 2.0\n", "lib/qux-3.dist-info/METADATA": "Name: qux\nVersion: 3\n",
+			"requirements.txt": "# pinned\nAda[x]==1.5 \\\n    --hash=sha256:00\nloose>=2\nstar==1.*\nmark == 2.0 ; python_version > '3'\n-r other.txt\n",
+		}, []string{"* > pkg:pypi/ada@1.5", "* > pkg:pypi/mark@2.0", "pkg:pypi/ada@1.5", "pkg:pypi/baz@2.0", "pkg:pypi/foo-bar@1.0", "pkg:pypi/foo-bar@1.0 > pkg:pypi/baz@2.0", "pkg:pypi/mark@2.0", "pkg:pypi/qux@3"}},
+		"Debian": {map[string]string{
+			"etc/os-release":              "ID=debian\nVERSION_ID=\"12\"\n",
+			"var/lib/apt/extended_states": "Package: libssl3\nAuto-Installed: 1\n",
+			"var/lib/dpkg/status": "Package: curl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 7.88.1-10+deb12u5\nDepends: libssl3 (>= 3.0), none | nothing\nDescription: x\n Package: fake\n\n" +
+				"Package: libssl3\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.11-1\nSource: openssl (3.0.11-1~deb12u2)\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n",
+		}, []string{"* > pkg:deb/debian/curl@7.88.1-10%2Bdeb12u5?arch=amd64&distro=debian-12", "pkg:deb/debian/curl@7.88.1-10%2Bdeb12u5?arch=amd64&distro=debian-12",
+			"pkg:deb/debian/curl@7.88.1-10%2Bdeb12u5?arch=amd64&distro=debian-12 > pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1~deb12u2",
+			"pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1~deb12u2"}},
+	} {
+		r, err := scan.Dir(folder(t, c.files))
+		if err != nil || len(r.Notes) > 0 {
+			t.Errorf("%s: %v, %v", name, err, r.Notes)
+		}
+		slices.Sort(c.want)
+		if got := lines(r.System); !slices.Equal(got, c.want) {
+			t.Errorf("%s:\n%s\nnot\n%s", name, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+		}
+	}
+}
+
+// This test is itself a program of Go.
+func TestProgramsSayWhatTheyAreMadeOf(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "program"), b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r, err := scan.Dir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(lines(r.System), "\n"); !strings.Contains(got, "pkg:golang/noroshi > pkg:golang/stdlib@1.") {
+		t.Error(got)
+	}
+}
+
+func TestBrokenFilesAndLinksHideNothing(t *testing.T) {
+	dir := folder(t, map[string]string{"a/package-lock.json": "{", "b/x.dist-info/METADATA": "no headers", "requirements.txt": "good==1.0\n"})
+	outside := folder(t, map[string]string{"requirements.txt": "secret==1.0\n"})
+	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(outside, "requirements.txt"), filepath.Join(dir, "requirements-more.txt")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := scan.Dir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := lines(r.System); !slices.Equal(got, []string{"* > pkg:pypi/good@1.0", "pkg:pypi/good@1.0"}) {
+		t.Error(got)
+	}
+	if len(r.Notes) != 2 || !strings.Contains(r.Notes[0], "a/package-lock.json") || !strings.Contains(r.Notes[1], "METADATA") {
+		t.Error(r.Notes)
+	}
+	if _, err := scan.Dir(filepath.Join(dir, "nowhere")); fault.KindOf(err) != fault.NotFound {
+		t.Error(err)
+	}
+}
