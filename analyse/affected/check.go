@@ -75,7 +75,6 @@ func (v *Inventory) Check(a *Advisories) []Result {
 // found appends the hits of one release wherever it is used.
 func (v *Inventory) found(list []Hit, a *Advisories, r *release, only *int32) []Hit {
 	for _, w := range a.hits(r, only) {
-		list = slices.Grow(list, len(r.uses))
 		for _, u := range r.uses {
 			list = append(list, Hit{w, v, u})
 		}
@@ -130,13 +129,19 @@ func (v *Inventory) WhoIsHit(a *Advisories, name string) ([]Result, error) {
 			}
 		}
 	}
-	var found []Hit
+	uses := 0
+	for key := range keys {
+		for _, i := range v.byPackage[key] {
+			uses += len(v.releases[i].uses)
+		}
+	}
+	found := make([]Hit, 0, uses) // As many as there can be: one weakness hits a release once.
 	for key := range keys {
 		for _, i := range v.byPackage[key] {
 			found = v.found(found, a, &v.releases[i], &group)
 		}
 	}
-	out := []Result{}
+	out := make([]Result, 0, min(len(found), len(v.systems)))
 	for i, hits := range v.bySystem(found) {
 		if len(hits) > 0 {
 			out = append(out, v.result(i, hits))

@@ -22,7 +22,6 @@ type npmLock struct {
 type npmPackage struct {
 	Name     string            `json:"name"`
 	Version  string            `json:"version"`
-	Link     bool              `json:"link"`
 	Needs    map[string]string `json:"dependencies"`
 	Dev      map[string]string `json:"devDependencies"`
 	Optional map[string]string `json:"optionalDependencies"`
@@ -91,8 +90,12 @@ func (s *scanner) npmFolders(l *npmLock, self int) {
 	for _, folder := range keys(l.Packages) {
 		p := l.Packages[folder]
 		i := strings.LastIndex(folder, modules)
-		if p.Link || i < 0 || p.Version == "" {
+		if i < 0 {
+			at[folder] = self // A workspace is part of the system.
 			continue
+		}
+		if p.Version == "" {
+			continue // A link to a workspace.
 		}
 		name := folder[i+len(modules):]
 		if p.Name != "" {

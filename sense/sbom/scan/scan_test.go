@@ -62,9 +62,9 @@ func TestFolders(t *testing.T) {
 		"npm 3": {map[string]string{
 			"package-lock.json": `{"name":"app","version":"1.0.0","lockfileVersion":3,"packages":{"":{"dependencies":{"a":"^1"},"devDependencies":{"@s/d":"*"}},
 				"node_modules/a":{"version":"1.1.0","dependencies":{"b":"^2"}},"node_modules/a/node_modules/b":{"version":"2.0.0","dependencies":{"c":"*"}},
-				"node_modules/b":{"version":"1.0.0"},"node_modules/c":{"version":"3.0.0"},"node_modules/@s/d":{"version":"4.0.0"},"node_modules/l":{"link":true}}}`,
+				"node_modules/b":{"version":"1.0.0"},"node_modules/c":{"version":"3.0.0"},"node_modules/@s/d":{"version":"4.0.0"},"node_modules/l":{"link":true},"l":{"version":"0.1.0","dependencies":{"c":"*"}}}}`,
 			"node_modules/a/package-lock.json": `{"name":"inner","packages":{"node_modules/no":{"version":"9.9.9"}}}`,
-		}, []string{"* > pkg:npm/%40s/d@4.0.0", "* > pkg:npm/a@1.1.0", "pkg:npm/%40s/d@4.0.0", "pkg:npm/a@1.1.0", "pkg:npm/a@1.1.0 > pkg:npm/b@2.0.0", "pkg:npm/b@1.0.0", "pkg:npm/b@2.0.0", "pkg:npm/b@2.0.0 > pkg:npm/c@3.0.0", "pkg:npm/c@3.0.0"}},
+		}, []string{"* > pkg:npm/%40s/d@4.0.0", "* > pkg:npm/a@1.1.0", "* > pkg:npm/c@3.0.0", "pkg:npm/%40s/d@4.0.0", "pkg:npm/a@1.1.0", "pkg:npm/a@1.1.0 > pkg:npm/b@2.0.0", "pkg:npm/b@1.0.0", "pkg:npm/b@2.0.0", "pkg:npm/b@2.0.0 > pkg:npm/c@3.0.0", "pkg:npm/c@3.0.0"}},
 		"npm 1": {map[string]string{
 			"package-lock.json": `{"name":"app","version":"1.0.0","lockfileVersion":1,"requires":true,"dependencies":{"a":{"version":"1.1.0","requires":{"b":"^2"},"dependencies":{"b":{"version":"2.0.0"}}},"b":{"version":"1.0.0"},"g":{"version":"git+https://x.test/g"}}}`,
 		}, []string{"* > pkg:npm/a@1.1.0", "* > pkg:npm/b@1.0.0", "pkg:npm/a@1.1.0", "pkg:npm/a@1.1.0 > pkg:npm/b@2.0.0", "pkg:npm/b@1.0.0", "pkg:npm/b@2.0.0"}},
