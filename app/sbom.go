@@ -17,7 +17,7 @@ func Advisories(files []string) (*affected.Advisories, []affected.Report, error)
 	a := affected.New()
 	var reports []affected.Report
 	for _, f := range files {
-		r, err := a.LoadZip(f)
+		r, err := a.Load(f)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -33,7 +33,7 @@ func runSBOM(_ context.Context, env *environment, args []string) error {
 func sbomFlags(env *environment, verb string) (fs *flag.FlagSet, load func() (*affected.Advisories, error), asJSON *bool) {
 	fs = flag.NewFlagSet("noroshi sbom "+verb, flag.ContinueOnError)
 	fs.SetOutput(env.err)
-	files := fs.String("advisories", "", "zip files of OSV advisories, parted by commas: all.zip of an ecosystem from osv.dev, or a repository's archive")
+	files := fs.String("advisories", "", "files of OSV advisories, parted by commas: all.zip of an ecosystem from osv.dev, a repository's archive, or one advisory in a .json")
 	asJSON = fs.Bool("json", false, "answer in JSON")
 	return fs, func() (*affected.Advisories, error) {
 		if *files == "" {

@@ -47,6 +47,7 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	sbom, other := filepath.Join(dir, "shop.cdx.json"), file("other.spdx", "SPDXVersion: SPDX-2.3\nDocumentName: other\n")
+	fresh := file("fresh.json", `{"id":"X-1","affected":[{"package":{"ecosystem":"npm","name":"web"},"versions":["1.0.0"]}]}`)
 	for _, c := range []struct {
 		code int
 		says []string
@@ -57,6 +58,8 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 		{0, []string{"shop 3.1.0", "CVE-2026-1", "left 2.0.0", "2.0.1", "web 1.0.0", "1 of 2 systems are hit, 1 times"}, []string{"check", sbom, other, "--advisories", advisories}},
 		{0, []string{`"weakness": "CVE-2026-1"`}, []string{"who-is-hit", "--json", "GHSA-1", "--advisories", advisories, sbom}},
 		{0, []string{"none of 1 systems is hit"}, []string{"who-is-hit", "CVE-2026-1", "--advisories", advisories, other}},
+		{0, []string{"1 of 1 systems are hit"}, []string{"who-is-hit", "X-1", "--advisories", advisories + "," + fresh, sbom}},
+		{2, []string{"fresh.json.json", "no OSV advisory"}, []string{"check", "--advisories", file("fresh.json.json", "{}"), sbom}},
 		{4, []string{"no advisory that was loaded speaks of"}, []string{"who-is-hit", "CVE-2026-2", "--advisories", advisories, sbom}},
 		{4, []string{"nothing of Go, npm, Python or Debian"}, []string{"scan", t.TempDir()}},
 		{4, []string{"no such file"}, []string{"quality", filepath.Join(dir, "nowhere")}},

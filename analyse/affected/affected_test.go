@@ -30,7 +30,7 @@ func with(t *testing.T, texts ...string) *affected.Advisories {
 	t.Helper()
 	a := affected.New()
 	for _, s := range texts {
-		if _, err := a.AddJSON([]byte(s)); err != nil {
+		if err := a.AddJSON([]byte(s), &affected.Report{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -164,11 +164,10 @@ func TestWhoIsHit(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 	// A new advisory is known at once.
-	id, err := a.AddJSON([]byte(advisory("NEW", "npm", "q", `{"introduced":"0"}`, "")))
-	if err != nil {
+	if err := a.AddJSON([]byte(advisory("NEW", "npm", "q", `{"introduced":"0"}`, "")), &affected.Report{}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := v.WhoIsHit(a, id); err != nil || len(got) != 2 {
+	if got, err := v.WhoIsHit(a, "NEW"); err != nil || len(got) != 2 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -250,7 +249,7 @@ func FuzzAddJSON(f *testing.F) {
 	f.Add([]byte(named("A", `"B"`, "1", "", "2.0.0")), "pkg:npm/p@1.0.0")
 	f.Fuzz(func(t *testing.T, text []byte, purl string) {
 		a := affected.New()
-		if _, err := a.AddJSON(text); err != nil {
+		if err := a.AddJSON(text, &affected.Report{}); err != nil {
 			if fault.KindOf(err) != fault.Invalid {
 				t.Error(err)
 			}

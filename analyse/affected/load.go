@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"strings"
 
@@ -47,6 +48,30 @@ func (r *Report) problem(place string, err error) {
 	if len(r.Problems) < maxSaid {
 		r.Problems = append(r.Problems, place+": "+fault.PublicOf(err))
 	}
+}
+
+// Load reads a file of advisories: a zip file, or one advisory in a .json.
+func (a *Advisories) Load(name string) (Report, error) {
+	if path.Ext(name) != ".json" {
+		return a.LoadZip(name)
+	}
+	r := Report{File: name}
+	f, err := os.Open(name)
+	if err != nil {
+		return r, fault.As(fault.NotFound, "affected.load", err, "%v", err)
+	}
+	defer func() { _ = f.Close() }() // It was only read.
+	b, err := io.ReadAll(io.LimitReader(f, maxEntry+1))
+	if err != nil {
+		return r, fault.As(fault.Invalid, "affected.load", err, "%v", err)
+	}
+	if len(b) > maxEntry {
+		return r, fault.New(fault.TooLarge, "affected.load", "it is larger than %d MiB", maxEntry>>20).At("%s", name)
+	}
+	if err := a.AddJSON(b, &r); err != nil {
+		return r, fault.As(fault.Invalid, "affected.load", err, "%s", fault.PublicOf(err)).At("%s", name)
+	}
+	return r, nil
 }
 
 // LoadZip reads the advisories of a zip file: every .json in the OSV schema, as

@@ -1,7 +1,6 @@
 package affected
 
 import (
-	"encoding/json"
 	"strings"
 
 	"noroshi/fault"
@@ -42,23 +41,9 @@ const (
 	maxPackages = 20_000
 )
 
-// AddJSON takes one advisory in JSON, such as one that was just published. It
-// returns its id, and none when it was withdrawn or speaks of no package that
-// can be judged.
-func (a *Advisories) AddJSON(b []byte) (id string, err error) {
-	var x osv
-	if err := json.Unmarshal(b, &x); err != nil {
-		return "", fault.As(fault.Invalid, "affected.advisory", err, "it is no advisory: %v", err)
-	}
-	var r Report
-	if err := a.take(&x, &r); err != nil {
-		return "", err
-	}
-	if r.Advisories == 0 {
-		return "", nil
-	}
-	return x.ID, nil
-}
+// AddJSON takes one advisory in JSON, such as one that was just published, and
+// counts in r what became of it.
+func (a *Advisories) AddJSON(b []byte, r *Report) error { return a.entry(".json", b, r) }
 
 // take adds an advisory and counts in r what became of it.
 func (a *Advisories) take(x *osv, r *Report) error {

@@ -36,6 +36,9 @@ func Judge(s bom.System) Quality {
 		once("author", len(s.Authors) > 0, "nobody is named as its author"),
 		once("timestamp", timed(s.Created), "it does not say when it was made"),
 	}}
+	if d := &q.Elements[dependencies]; s.Dangling > 0 {
+		d.Why = strings.TrimPrefix(fmt.Sprintf("%s; %d dependencies name what is not in it", d.Why, s.Dangling), "; ")
+	}
 	sum := 0.0
 	for _, e := range q.Elements {
 		sum += e.Share
@@ -44,6 +47,9 @@ func Judge(s bom.System) Quality {
 	q.Score = int(math.Floor(100*sum/float64(len(q.Elements)) + 1e-9))
 	return q
 }
+
+// dependencies is the place of that element.
+const dependencies = 4
 
 // named is how many components an explanation names.
 const named = 3

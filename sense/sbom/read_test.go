@@ -159,6 +159,9 @@ func TestQualityIsExplained(t *testing.T) {
 	if q := sbom.Judge(s); q.Score != 92 || q.Elements[0].Share != 0.5 || !strings.Contains(q.Elements[0].Why, "1 of 2 lack it, such as @s/left 2") {
 		t.Errorf("%+v", q)
 	}
+	if q := sbom.Judge(s); q.Elements[4].Why != "1 dependencies name what is not in it" {
+		t.Errorf("%+v", q.Elements[4])
+	}
 	s.Authors, s.Created, s.Edges = nil, "yesterday", nil
 	if q := sbom.Judge(s); q.Score != 50 {
 		t.Errorf("without author, time and dependencies: %+v", q)

@@ -9,7 +9,6 @@ import "strings"
 // Rule is the order of one ecosystem. Compare may be called with what Valid
 // accepts, and is a total order of it in which equal means the same release.
 type Rule struct {
-	Name    string
 	Valid   func(string) bool
 	Compare func(a, b string) int
 }
@@ -21,14 +20,14 @@ func Of(purlType string) (Rule, bool) {
 }
 
 var rules = map[string]Rule{
-	"golang": {"SemVer (Go)", validSemVer, compareSemVer},
-	"npm":    {"SemVer (npm)", validSemVer, compareSemVer},
-	"cargo":  {"SemVer (Cargo)", validSemVer, compareSemVer},
-	"pypi":   {"PEP 440", validPEP440, comparePEP440},
-	"deb":    {"Debian", validDebian, compareDebian},
-	"rpm":    {"RPM", validRPM, compareRPM},
-	"maven":  {"Maven", validMaven, compareMaven},
-	"gem":    {"RubyGems", validGem, compareGem},
+	"golang": {validSemVer, compareSemVer},
+	"npm":    {validSemVer, compareSemVer},
+	"cargo":  {validSemVer, compareSemVer},
+	"pypi":   {validPEP440, comparePEP440},
+	"deb":    {validDebian, compareDebian},
+	"rpm":    {validRPM, compareRPM},
+	"maven":  {validMaven, compareMaven},
+	"gem":    {validGem, compareGem},
 }
 
 // maxVersion is the longest version that is read.
