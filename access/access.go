@@ -40,14 +40,31 @@ const (
 	ViewQuarantine      Action = "ViewQuarantine"
 	ViewStatus          Action = "ViewStatus"
 	DeleteOrganisations Action = "DeleteOrganisations"
+	ViewActions         Action = "ViewActions"
+	WorkActions         Action = "WorkActions"       // assign, claim, comment, ask for an exception
+	ApproveExceptions   Action = "ApproveExceptions" // by another person than who asked
+	ReportSurveys       Action = "ReportSurveys"     // hand in what a source saw
+	ViewSurface         Action = "ViewSurface"       // assets, discoveries, scopes and runs
+	JudgeDiscoveries    Action = "JudgeDiscoveries"  // confirm or reject what was attributed
+	RecordScopes        Action = "RecordScopes"      // propose what may be scanned, withdraw it
+	ApproveScopes       Action = "ApproveScopes"     // by another person than who recorded
+	ViewSystems         Action = "ViewSystems"       // bills of materials, and who is hit
+	ManageSystems       Action = "ManageSystems"     // hand in bills of materials, decide (VEX)
+	ManageAdvisories    Action = "ManageAdvisories"  // load what everybody is matched against
+	ViewNotices         Action = "ViewNotices"       // to owners of devices, through their ISP
+	SendNotices         Action = "SendNotices"
 )
 
 // group puts each action into its group of the policies. An action without a
-// group is permitted to administrators only.
+// group is permitted to administrators only: ApproveExceptions, ApproveScopes
+// and ManageAdvisories among them.
 var group = map[Action]string{
 	ViewBeacon: "view", ViewFindings: "view", ViewIndicators: "view", SearchEvents: "view", ViewNodes: "view",
 	ViewOrganisations: "view", ViewStatus: "view", TriageFindings: "decide", DecideIndicators: "decide", RevokeIndicators: "decide",
 	EnrolNodes: "operate", CutNodes: "operate", ViewQuarantine: "operate",
+	ViewActions: "view", ViewSurface: "view", ViewSystems: "view", ViewNotices: "view",
+	WorkActions: "decide", JudgeDiscoveries: "decide", SendNotices: "decide",
+	ReportSurveys: "operate", RecordScopes: "operate", ManageSystems: "operate",
 }
 
 // Roles that may be held at an organisation.

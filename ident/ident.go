@@ -33,6 +33,12 @@ const (
 	Token     Prefix = "tok"
 	Drill     Prefix = "drl"
 	Scan      Prefix = "scn"
+	Action    Prefix = "act"
+	Survey    Prefix = "srv"
+	Scope     Prefix = "scp"
+	BOM       Prefix = "bom"
+	Asset     Prefix = "ast"
+	Notice    Prefix = "ntc"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
