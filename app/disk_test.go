@@ -178,13 +178,19 @@ func TestDiskFullBrake(t *testing.T) {
 	}
 }
 
-// decide makes an indicator and revokes it.
-func decide(t *testing.T, admin operator.Client, name string) {
+// block makes an indicator.
+func block(t *testing.T, admin operator.Client, name string) (ind indicator.Indicator) {
 	t.Helper()
-	var ind indicator.Indicator
 	if err := admin.Post(t.Context(), "/api/v1/indicators", map[string]any{"observable": name, "reason": "test", "action": "block", "confidence": 90, "valid_hours": 1, "tlp": "TLP:GREEN", "pap": "PAP:CLEAR"}, &ind); err != nil {
 		t.Fatalf("nothing can be decided: %v", err)
 	}
+	return ind
+}
+
+// decide makes an indicator and revokes it.
+func decide(t *testing.T, admin operator.Client, name string) {
+	t.Helper()
+	ind := block(t, admin, name)
 	if err := admin.Post(t.Context(), "/api/v1/indicators/"+string(ind.ID)+"/revoke", map[string]any{"reason": "test", "version": ind.Version}, &ind); err != nil || ind.State != indicator.Revoked {
 		t.Fatalf("nothing can be revoked: %v, %s", err, ind.State)
 	}
