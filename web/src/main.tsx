@@ -6,14 +6,10 @@ import { createRoot } from "react-dom/client";
 import "@fontsource-variable/inter/wght.css";
 import "@fontsource-variable/noto-sans-jp/wght.css";
 import "./styles.css";
-import { type Beacon, del, get, type Org, post, Problem, query, type Session, type Status } from "./api.ts";
-import { type Key, type Lang, LangContext, longDate, useT } from "./i18n.ts";
-import { BeaconPage } from "./pages/beacon.tsx";
-import { FindingsPage } from "./pages/findings.tsx";
-import { IndicatorsPage } from "./pages/indicators.tsx";
-import { NodesPage } from "./pages/nodes.tsx";
-import { SearchPage } from "./pages/search.tsx";
-import { Brake, StatusPage, useStatus } from "./pages/status.tsx";
+import { type Beacon, del, get, type Org, post, Problem, type Session } from "./api.ts";
+import { type Lang, LangContext, longDate, useT } from "./i18n.ts";
+import { jump, pages } from "./pages.tsx";
+import { Brake, useStatus } from "./pages/status.tsx";
 import { go, useLocation } from "./route.ts";
 import { Failed } from "./ui.tsx";
 
@@ -64,15 +60,6 @@ function SignIn() {
     </main>
   );
 }
-
-const pages: { path: string; key: Key; lamp: (b?: Beacon, s?: Status) => [string, string] }[] = [
-  { path: "/", key: "beacon", lamp: () => ["", ""] },
-  { path: "/search", key: "observe", lamp: (b) => ["ok", b ? `${b.stages.observe.per_second.toFixed(0)}/s` : ""] },
-  { path: "/findings", key: "findings", lamp: (b) => [b?.stages.analyse.open ? "amber" : "ok", String(b?.stages.analyse.open ?? "")] },
-  { path: "/indicators", key: "indicators", lamp: (b) => [b?.stages.intel.held ? "amber" : "ok", String(b?.stages.intel.active ?? "")] },
-  { path: "/nodes", key: "nodes", lamp: (b) => [b?.stages.nodes.away ? "failing" : "ok", String(b?.stages.nodes.total ?? "")] },
-  { path: "/status", key: "status", lamp: (_, s) => [s?.state === "stuck" ? "failing" : s?.state === "slow" ? "amber" : "ok", ""] },
-];
 
 function Shell({ session, other, turn }: { session: Session; other: () => void; turn: () => void }) {
   const { t, lang, pick } = useT();
@@ -129,21 +116,11 @@ function Shell({ session, other, turn }: { session: Session; other: () => void; 
         </header>
         {path !== "/status" && <Brake />}
         <main>
-          {path === "/" ? <BeaconPage /> : path === "/findings" ? <FindingsPage orgs={orgs} /> : path === "/indicators" ? <IndicatorsPage orgs={orgs} /> : path === "/search" ? <SearchPage /> : path === "/nodes" ? <NodesPage orgs={orgs} /> : path === "/status" ? <StatusPage orgs={orgs} /> : <p className="empty">{t("unknownPage")}</p>}
+          {page ? page.view(orgs) : <p className="empty">{t("unknownPage")}</p>}
         </main>
       </div>
     </div>
   );
-}
-
-// jump reads what was typed into the palette: a page, a record, or words.
-export function jump(v: string, t: (k: Key) => string): string {
-  const p = pages.find((x) => t(x.key) === v);
-  if (p) return p.path;
-  if (v.startsWith("ind_")) return "/indicators?id=" + v;
-  if (v.startsWith("fnd_")) return "/findings?state=all&id=" + v;
-  if (v.startsWith("nod_")) return "/nodes?id=" + v;
-  return "/search" + query({ q: JSON.stringify(v) });
 }
 
 createRoot(document.getElementById("root")!).render(<StrictMode><QueryClientProvider client={client}><App /></QueryClientProvider></StrictMode>);
