@@ -24,6 +24,7 @@ func (a *API) actions() {
 			return do(ctx, s, in.ID, in.Body.Version, in.Body.Reason)
 		}
 	}
+	register(a, op{"action-export", http.MethodGet, "/actions/export.csv", "The list as a table for a spreadsheet (UTF-8 with a byte order mark, RFC 4180)", access.ViewActions}, a.exportActions)
 	worked(a, "claim", "Say that it is mended; the next survey that covers the place decides", access.WorkActions, said(a.b.Actions.Claim))
 	worked(a, "comment", "Add a word to the history", access.WorkActions, said(a.b.Actions.Comment))
 	worked(a, "approve", "Grant the exception that another person asked for", access.ApproveExceptions, said(a.b.Actions.Approve))
@@ -85,31 +86,31 @@ type ownerInput struct {
 	}
 }
 
+// ActionChoice is what lists of actions are chosen by beside their state.
+type ActionChoice struct {
+	Level        string           `query:"level" enum:"low,medium,high,critical" doc:"at least"`
+	Source       string           `query:"source" enum:"surface,sbom,iot"`
+	Org          ident.ID         `query:"org" maxLength:"64"`
+	KEV          bool             `query:"kev" doc:"known to be exploited"`
+	Overdue      bool             `query:"overdue"`
+	OwnerUnknown bool             `query:"owner_unknown"`
+	Sort         remediation.Sort `query:"sort" enum:"due,priority,seen" default:"due"`
+}
+
 type actionsInput struct {
 	ListInput
-	actionChoice
-	Sort remediation.Sort `query:"sort" enum:"due,priority,seen" default:"due"`
+	ActionChoice
 }
 
-// actionChoice is what lists of actions are chosen by beside their state.
-type actionChoice struct {
-	Level        string   `query:"level" enum:"low,medium,high,critical" doc:"at least"`
-	Source       string   `query:"source" enum:"surface,sbom,iot"`
-	Org          ident.ID `query:"org" maxLength:"64"`
-	KEV          bool     `query:"kev" doc:"known to be exploited"`
-	Overdue      bool     `query:"overdue"`
-	OwnerUnknown bool     `query:"owner_unknown"`
-}
-
-func (in *actionsInput) filter() remediation.Filter {
-	return remediation.Filter{States: split[action.State](in.State), Level: action.Level(in.Level), Source: action.Source(in.Source), Org: in.Org, Realm: in.realm(),
-		KEV: in.KEV, Overdue: in.Overdue, OwnerUnknown: in.OwnerUnknown, Text: in.Q, Sort: in.Sort, Cursor: in.Cursor, Limit: in.Limit}
+func chosen(in ListInput, by ActionChoice) remediation.Filter {
+	return remediation.Filter{States: split[action.State](in.State), Level: action.Level(by.Level), Source: action.Source(by.Source), Org: by.Org, Realm: in.realm(),
+		KEV: by.KEV, Overdue: by.Overdue, OwnerUnknown: by.OwnerUnknown, Text: in.Q, Sort: by.Sort, Cursor: in.Cursor, Limit: in.Limit}
 }
 
 func (a *API) listActions(ctx context.Context, s access.Scope, in *actionsInput) (*struct {
 	Body Page[action.Action, action.State]
 }, error) {
-	p, err := a.b.Actions.List(ctx, s, in.filter())
+	p, err := a.b.Actions.List(ctx, s, chosen(in.ListInput, in.ActionChoice))
 	if err != nil {
 		return nil, err
 	}

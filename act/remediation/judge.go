@@ -23,7 +23,7 @@ const (
 
 func chunks[T any](list []T, n int) iter.Seq[[]T] { return slices.Chunk(list, n) }
 
-// survey is how a survey signs.
+// by is how a survey signs.
 func (t *taking) by() string { return "survey:" + string(t.v.ID) }
 
 // fresh is the action that a weakness becomes.
@@ -135,6 +135,7 @@ func (t *taking) judgeUnseen(a *row) (event string) {
 func (t *taking) prove(a *row, text, why, whyJA string) {
 	at := t.v.Ended
 	a.State, a.stateAt, a.Ended, a.LastLooked, a.remind = action.Proved, at, at, at, time.Time{}
+	a.Exception = nil
 	a.Proof = &action.Evidence{At: at, Text: text, By: t.by()}
 	a.Why, a.WhyJA, a.By = why, whyJA, t.by()
 	a.Version++

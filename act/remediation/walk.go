@@ -26,11 +26,12 @@ const (
 	// manyOrgs is from how many pieces on it is better to walk through all
 	// organisations and leave out those that are not in the scope.
 	manyOrgs = 200
-	// rare is how many actions are collected before it is walked instead.
-	rare = 10_000
 	// stride is how many entries of an index are read at once.
 	stride = 512
 )
+
+// rare is how many actions are collected before it is walked instead.
+var rare = 10_000
 
 // spot is where an action stands in a list.
 type spot struct {
