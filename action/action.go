@@ -101,6 +101,9 @@ const (
 	Critical Level = "critical"
 )
 
+// Levels lists them, the least first.
+var Levels = []Level{Low, Medium, High, Critical}
+
 // Rank orders levels, 0 for an unknown one.
 func (l Level) Rank() int {
 	switch l {
@@ -148,7 +151,15 @@ type Action struct {
 	Reopened    int         `json:"reopened"` // how often it returned
 	Escalated   int         `json:"escalated"`
 	Silent      int         `json:"silent"` // surveys in a row that got no answer at the place
-	Why         string      `json:"why,omitempty"`
-	By          string      `json:"by,omitempty"` // who set the state last
-	Version     int64       `json:"version"`
+	// Proof is what the survey saw that proved it.
+	Proof *Evidence `json:"proof,omitempty"`
+	// RefutedUntil is when what a person refuted is to be looked at again.
+	RefutedUntil time.Time `json:"refuted_until,omitzero"`
+	// Priority orders what is to be done first, the highest number; docs/actions.md
+	// says what it is made of.
+	Priority int    `json:"priority"`
+	Why      string `json:"why,omitempty"`
+	WhyJA    string `json:"why_ja,omitempty"` // when the platform says why
+	By       string `json:"by,omitempty"`     // who set the state last
+	Version  int64  `json:"version"`
 }

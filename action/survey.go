@@ -23,12 +23,18 @@ const (
 	ByIoT     Source = "iot"     // the survey of devices at ISPs
 )
 
+// Sources lists them.
+var Sources = []Source{BySurface, BySBOM, ByIoT}
+
 // Survey is one look of a source: what it covered, and what it saw. What it did
 // not cover it says nothing about.
 type Survey struct {
-	ID         ident.ID    `json:"id"`
-	Source     Source      `json:"source"`
-	Org        ident.ID    `json:"org"`
+	ID     ident.ID `json:"id"`
+	Source Source   `json:"source"`
+	Org    ident.ID `json:"org"`
+	// Orgs are others whose places the coverage speaks of too; those of the
+	// weaknesses need not be named again.
+	Orgs       []ident.ID  `json:"orgs,omitempty"`
 	Realm      label.Realm `json:"realm"`
 	Began      time.Time   `json:"began"`
 	Ended      time.Time   `json:"ended"`
@@ -36,6 +42,19 @@ type Survey struct {
 	Basis      string      `json:"basis,omitempty"` // the legal basis of an active look
 	Coverage   Coverage    `json:"coverage"`
 	Weaknesses []Weakness  `json:"weaknesses"`
+}
+
+// Outcome is what a survey changed.
+type Outcome struct {
+	Survey   ident.ID `json:"survey"`
+	Repeated bool     `json:"repeated"` // it had been handed in before, and changed nothing now
+	New      int      `json:"new"`
+	Seen     int      `json:"seen"`     // that were known, whatever became of them
+	Reopened int      `json:"reopened"` // of those seen: proved or refuted once, and there again
+	Denied   int      `json:"denied"`   // of those seen: claimed to be mended, and still there
+	Proved   int      `json:"proved"`
+	Silent   int      `json:"silent"`  // not seen, and no answer that would prove it
+	Skipped  int      `json:"skipped"` // older than what is known, or at an organisation out of reach
 }
 
 // Look is what a survey learned of one place.

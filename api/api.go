@@ -10,6 +10,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path"
+	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -31,6 +34,7 @@ func New(b Backend) *API {
 	cfg := huma.DefaultConfig("Noroshi", b.Version)
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/openapi", "", ""
 	cfg.CreateHooks = nil // No $schema links: the console has its types already.
+	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	a.huma = humago.New(a.mux, cfg)
 	a.sessions()
 	a.organisations()
@@ -42,11 +46,26 @@ func New(b Backend) *API {
 	a.quarantine()
 	a.status()
 	a.deletions()
+	a.actions()
+	a.surveys()
 	a.mux.HandleFunc("GET /api/v1/live", a.live)
 	a.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, fault.New(fault.NotFound, "api", "there is no operation %s %s; /api/openapi.json lists them", r.Method, r.URL.Path))
 	})
 	return a
+}
+
+// schemaName names a type in the description: two packages may have words in
+// common, so a type of another package is named after both.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if p := path.Base(t.PkgPath()); t.Name() != "" && t.PkgPath() != "" && p != "api" {
+		return strings.ToUpper(p[:1]) + p[1:] + name
+	}
+	return name
 }
 
 // OpenAPI returns the description of all operations.
@@ -101,13 +120,18 @@ type op struct {
 // public marks the operations that need no session.
 const public access.Action = "public"
 
-// register adds an operation whose handler gets the caller's Scope.
-func register[I, O any](a *API, o op, handler func(ctx context.Context, s access.Scope, in *I) (*O, error)) {
-	huma.Register(a.huma, huma.Operation{
+// register adds an operation whose handler gets the caller's Scope. What is not
+// as with the others, change says.
+func register[I, O any](a *API, o op, handler func(ctx context.Context, s access.Scope, in *I) (*O, error), change ...func(*huma.Operation)) {
+	described := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: "/api/v1" + o.path, Summary: o.summary,
 		MaxBodyBytes: 256 << 10, RejectUnknownQueryParameters: true,
 		Metadata: map[string]any{"action": o.action},
-	}, func(ctx context.Context, in *I) (*O, error) {
+	}
+	for _, c := range change {
+		c(&described)
+	}
+	huma.Register(a.huma, described, func(ctx context.Context, in *I) (*O, error) {
 		s, err := a.scope(ctx, o.action)
 		if err != nil {
 			return nil, a.problem(ctx, o.id, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"noroshi/access"
+	"noroshi/act/remediation"
 	"noroshi/analyse"
 	"noroshi/analyse/pdns"
 	"noroshi/care"
@@ -40,6 +41,7 @@ type Backend struct {
 	PDNS         *pdns.Store
 	Quarantine   *quarantine.Store
 	Care         *care.Care
+	Actions      *remediation.Remediation
 	// Status says how the platform is, as far as the reader may know.
 	Status func(ctx context.Context, s access.Scope) status.Status
 	// Watch calls fn for each announced change until ctx ends.

@@ -23,6 +23,7 @@ func (h *hub) caring() *care.Care {
 			return h.intel.Leave(ctx, d.By, d.Org, why(d))
 		}},
 		{Name: "findings", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.findings.Forget(ctx, d.Org, none) }},
+		{Name: "actions", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.actions.Forget(ctx, d.Org, none) }},
 		{Name: "events", Run: func(ctx context.Context, d care.Deletion) (int64, error) {
 			return 0, h.events.DeleteTenant(ctx, d.Tenant, none)
 		}},
@@ -41,6 +42,9 @@ func (h *hub) caring() *care.Care {
 		}},
 		{Name: "findings", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.findings.Forget(ctx, o.ID, before)
+		}},
+		{Name: "actions", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
+			return h.actions.Forget(ctx, o.ID, before)
 		}},
 		{Name: "quarantine", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.quarantine.Forget(ctx, o.ID, before)

@@ -40,6 +40,7 @@ func commands() []command {
 		{"restore", "--from FILE", "make a hub out of a backup", runRestore},
 		{"surface", "scan | check", "look from outside at what an owner has authorised to be looked at; say why a probe is allowed or refused", surfaceCommand},
 		{"sbom", "scan DIR | check FILE… | who-is-hit CVE FILE… | quality FILE…", "say what a system is made of, which known weaknesses hit it, and who is hit by one; needs no hub", runSBOM},
+		{"action", "list | show ID | submit FILE | …", "what must be done about weaknesses, by whom and by when; work on it, hand in what was seen, and see what is proved", runAction},
 		{"doctor", "", "say what this machine can and cannot do", doctor},
 		{"config", "check | dump | explain [KEY]", "read, show or explain the configuration", configure},
 		{"version", "", "print the version", printVersion},

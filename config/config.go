@@ -57,6 +57,7 @@ type Hub struct {
 	Partitions    int            `yaml:"partitions" doc:"in how many parts several hubs share the judging; the same in all of them"`
 	Rules         []string       `yaml:"rules" doc:"folders of Sigma rules beside the project's own"`
 	Policies      []string       `yaml:"policies" doc:"folders of decision policies beside the project's own"`
+	Remediation   string         `yaml:"remediation" doc:"file with the times in which weaknesses are to be mended, instead of the project's own (docs/actions.md)"`
 	WarningLists  []string       `yaml:"warning_lists" doc:"folders of warning lists in MISP's format"`
 	Popular       string         `yaml:"popular_names" doc:"file of popular names, one a line or rank,name"`
 	Organisations []Organisation `yaml:"organisations" doc:"the tree; the first without parent is the centre"`

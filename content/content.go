@@ -1,7 +1,8 @@
 // Package content is what the project itself brings to the platform, embedded
-// in the program: here the Sigma rules of rules/, written by the project under
-// Apache-2.0. It is data only: package analyse/sigma reads the rules, app puts
-// them to work beside those that an operator adds.
+// in the program: the Sigma rules of rules/, written by the project under
+// Apache-2.0, and the times in which weaknesses are to be mended. It is data only:
+// package analyse/sigma reads the rules, act/remediation the times; app puts them
+// to work beside those that an operator adds.
 package content
 
 import (
@@ -20,3 +21,9 @@ func Rules() fs.FS {
 	}
 	return sub
 }
+
+//go:embed remediation.yaml
+var remediation []byte
+
+// Remediation says when a weakness must be mended.
+func Remediation() []byte { return remediation }

@@ -1,0 +1,56 @@
+package remediation
+
+import (
+	"context"
+	"strings"
+
+	"noroshi/ledger"
+)
+
+// maxTopics is how many topics of a text are looked through one by one; a text
+// that is in more is nowhere rare.
+const maxTopics = 200
+
+// findTopics lists the topics that hold a text, one more than maxTopics at most.
+// There are as many topics as there are different weaknesses, not actions.
+func findTopics(ctx context.Context, q ledger.Queryer, text string) (list []int64, err error) {
+	rows, err := q.Query(ctx, `SELECT id FROM action_topic WHERE search LIKE ? ESCAPE '\' LIMIT `+itoa(maxTopics+1), ledger.Like(text))
+	err = ledger.Each(rows, err, func(sc func(...any) error) error {
+		var id int64
+		err := sc(&id)
+		list = append(list, id)
+		return err
+	})
+	return list, err
+}
+
+// last stands behind every character, so that what begins with a text lies
+// between the text and the text with it.
+const last = "\U0010FFFF"
+
+// textCondition is what makes an action fit a text. The columns are written so
+// that no index of theirs is used: it is asked of actions met in another order.
+func textCondition(text string, topics []int64) piece {
+	p := piece{}.and(`asset_key || '' >= ? AND asset_key || '' < ? OR asset_name || '' >= ? AND asset_name || '' < ?`, text, text+last, text, text+last)
+	switch {
+	case len(topics) > maxTopics:
+		p = p.and(`topic + 0 IN (SELECT id FROM action_topic WHERE search LIKE ? ESCAPE '\')`, ledger.Like(text))
+	case len(topics) > 0:
+		p = p.with(in("topic + 0", topics))
+	}
+	return piece{}.and("("+strings.Join(p.where, " OR ")+")", p.args...)
+}
+
+// perText are the pieces in which a text may be.
+func (w *walk) perText(topics []int64) (list []piece) {
+	rest := in("tab || ''", w.tabs)
+	if w.facets != nil {
+		rest = rest.with(in("facet + 0", w.facets))
+	}
+	list = append(list, piece{}.and("asset_key >= ? AND asset_key < ?", w.text, w.text+last).with(rest),
+		piece{}.and("asset_name <> '' AND asset_name >= ? AND asset_name < ?", w.text, w.text+last).with(rest))
+	for _, t := range topics {
+		list = append(list, piece{}.and("topic = ?", t).with(rest))
+	}
+	return list
+}

@@ -1,0 +1,275 @@
+package remediation
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"noroshi/access"
+	"noroshi/action"
+	"noroshi/ident"
+	"noroshi/ledger"
+)
+
+// How a page is found. A ledger of millions of actions is never sorted: each way
+// below reads the beginning of a few sorted pieces of one index and merges them.
+//
+//	few organisations   a piece for each organisation and state
+//	many, no filter     a piece for each state, in the order that is asked for
+//	many, a filter      by date, a piece for each state and facet
+//
+// What is rare (a filter in another order, or a text) is collected as a whole;
+// what turns out not to be rare is found soon by walking in the order asked for.
+
+const (
+	// manyOrgs is from how many pieces on it is better to walk through all
+	// organisations and leave out those that are not in the scope.
+	manyOrgs = 200
+	// stride is how many entries of an index are read at once.
+	stride = 512
+)
+
+// rare is how many actions are collected before it is walked instead.
+var rare = 10_000
+
+// spot is where an action stands in a list.
+type spot struct {
+	key int64
+	id  ident.ID
+}
+
+// walk finds one page.
+type walk struct {
+	scope  access.Scope
+	orgs   []ident.ID
+	tabs   []string
+	facets []int // nil for all
+	text   string
+	before int64 // due before; 0 for any
+	sort   Sort
+	after  *spot
+	limit  int
+
+	best []spot // the first of what was found, in order, at most one more than limit
+}
+
+// piece is a part of an index: conditions that all hold.
+type piece struct {
+	where []string
+	args  []any
+}
+
+func (p piece) and(where string, args ...any) piece {
+	return piece{append(slices.Clone(p.where), where), append(slices.Clone(p.args), args...)}
+}
+
+func (p piece) with(x piece) piece {
+	return piece{slices.Concat(p.where, x.where), slices.Concat(p.args, x.args)}
+}
+
+func (p piece) sql() string { return strings.Join(p.where, " AND ") }
+
+// in is a condition on a list of numbers.
+func in[T any](column string, list []T) piece {
+	p := piece{}.and(column + " IN (" + strings.TrimSuffix(strings.Repeat("?,", len(list)), ",") + ")")
+	for _, x := range list {
+		p.args = append(p.args, x)
+	}
+	return p
+}
+
+func (w *walk) column() string {
+	return map[Sort]string{ByDue: "due", ByPriority: "priority", BySeen: "last_seen"}[w.sort]
+}
+
+// compare is the order of the list.
+func (w *walk) compare(a, b spot) int {
+	if w.sort == ByDue {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.id, b.id))
+	}
+	return cmp.Or(cmp.Compare(b.key, a.key), cmp.Compare(b.id, a.id))
+}
+
+// offer puts an action into its place if it is on the page.
+func (w *walk) offer(k spot) {
+	if w.after != nil && w.compare(k, *w.after) <= 0 {
+		return
+	}
+	i, found := slices.BinarySearchFunc(w.best, k, w.compare)
+	if found || i > w.limit {
+		return
+	}
+	w.best = slices.Insert(w.best, i, k)
+	w.best = w.best[:min(len(w.best), w.limit+1)]
+}
+
+// full tells that nothing from k on can be on the page.
+func (w *walk) full(k spot) bool {
+	return len(w.best) > w.limit && w.compare(k, w.best[w.limit]) >= 0
+}
+
+func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
+	if len(w.orgs) == 0 || len(w.tabs) == 0 {
+		return nil
+	}
+	var text piece
+	var topics []int64
+	if w.text != "" {
+		var err error
+		if topics, err = findTopics(ctx, q, w.text); err != nil {
+			return err
+		}
+		text = textCondition(w.text, topics)
+	}
+	filters := w.dated().with(text)
+	if w.facets != nil {
+		filters = filters.with(in("facet + 0", w.facets)) // + 0: it is not to choose the index.
+	}
+	few := len(w.orgs)*len(w.tabs) <= manyOrgs
+	switch {
+	case few && w.sort == ByDue:
+		return w.each(ctx, q, w.perOrg(), filters)
+	case few:
+		orgs, args := ledger.In(w.orgs)
+		return w.gather(ctx, q, piece{}.and("org IN "+orgs, args...).with(in("tab", w.tabs)).with(filters), 0, nil)
+	case w.text == "" && w.sort == ByDue && w.facets != nil:
+		return w.each(ctx, q, w.perFacet(), w.dated())
+	case w.text == "" && w.facets == nil && (w.before == 0 || w.sort == ByDue):
+		return w.each(ctx, q, w.perTab(), w.dated())
+	}
+	if len(topics) <= maxTopics {
+		if done, err := w.collect(ctx, q, topics); err != nil || done {
+			return err
+		}
+	}
+	return w.each(ctx, q, w.perTab(), filters)
+}
+
+// dated is the condition on the date.
+func (w *walk) dated() piece {
+	if w.before == 0 {
+		return piece{}
+	}
+	return piece{}.and("due < ?", w.before)
+}
+
+func (w *walk) perTab() (list []piece) {
+	for _, t := range w.tabs {
+		list = append(list, piece{}.and("tab = ?", t))
+	}
+	return list
+}
+
+func (w *walk) perOrg() (list []piece) {
+	for _, o := range w.orgs {
+		for _, p := range w.perTab() {
+			list = append(list, piece{}.and("org = ?", string(o)).with(p))
+		}
+	}
+	return list
+}
+
+func (w *walk) perFacet() (list []piece) {
+	facets := w.facets
+	if facets == nil {
+		facets = facetsOf(Filter{Level: action.Low})
+	}
+	for _, p := range w.perTab() {
+		for _, f := range facets {
+			list = append(list, p.and("facet = ?", f))
+		}
+	}
+	return list
+}
+
+// each merges the beginnings of pieces.
+func (w *walk) each(ctx context.Context, q ledger.Queryer, pieces []piece, filters piece) error {
+	for _, p := range pieces {
+		if err := w.along(ctx, q, p.with(filters)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// along reads a piece until the page is full or the piece ends.
+func (w *walk) along(ctx context.Context, q ledger.Queryer, p piece) error {
+	beyond, within, order := ">", "<=", "ASC"
+	if w.sort != ByDue {
+		beyond, within, order = "<", ">=", "DESC"
+	}
+	key, from := w.column(), w.after
+	for n := w.limit + 1; ; n = stride {
+		x := p
+		if from != nil {
+			x = x.and("("+key+", id) "+beyond+" (?, ?)", from.key, string(from.id))
+		}
+		if len(w.best) > w.limit {
+			x = x.and(key+" "+within+" ?", w.best[w.limit].key)
+		}
+		read, ended := 0, false
+		rows, err := q.Query(ctx, `SELECT id, org, `+key+` FROM action WHERE `+x.sql()+` ORDER BY `+key+` `+order+`, id `+order+` LIMIT `+itoa(n), x.args...)
+		err = ledger.Each(rows, err, func(sc func(...any) error) error {
+			var k spot
+			var o ident.ID
+			err := sc(&k.id, &o, &k.key)
+			read++
+			from = &k
+			if ended = w.full(k); !ended && w.among(o) {
+				w.offer(k)
+			}
+			return err
+		})
+		if err != nil || ended || read < n {
+			return err
+		}
+	}
+}
+
+// among tells whether an organisation is one that is asked for.
+func (w *walk) among(o ident.ID) bool {
+	return w.scope.Allows(o) && (len(w.orgs) > 1 || o == w.orgs[0])
+}
+
+// gather offers everything that fits; with a bound it reads no more than that.
+func (w *walk) gather(ctx context.Context, q ledger.Queryer, p piece, bound int, n *int) error {
+	limit := ""
+	if bound > 0 {
+		limit = ` LIMIT ` + itoa(bound-*n)
+	}
+	rows, err := q.Query(ctx, `SELECT id, org, `+w.column()+` FROM action WHERE `+p.sql()+limit, p.args...)
+	return ledger.Each(rows, err, func(sc func(...any) error) error {
+		var k spot
+		var o ident.ID
+		err := sc(&k.id, &o, &k.key)
+		if n != nil {
+			*n++
+		}
+		if w.among(o) {
+			w.offer(k)
+		}
+		return err
+	})
+}
+
+// collect offers what is rare as a whole; done tells that it was rare.
+func (w *walk) collect(ctx context.Context, q ledger.Queryer, topics []int64) (done bool, err error) {
+	pieces, bound, n := w.perFacet(), rare, 0
+	if w.text != "" {
+		pieces = w.perText(topics)
+	}
+	if w.sort == BySeen {
+		bound /= 5 // No index of the rare holds when it was seen.
+	}
+	for _, p := range pieces {
+		if err := w.gather(ctx, q, p.with(w.dated()), bound, &n); err != nil {
+			return false, err
+		}
+		if n >= bound {
+			w.best = nil
+			return false, nil
+		}
+	}
+	return true, nil
+}
