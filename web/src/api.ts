@@ -42,6 +42,26 @@ export type NodeInfo = {
   lag_ms: number; clock_skew_ms: number; events: number; events_per_second: number; dropped: number; quarantined: number; spooled: number;
   queries: number; blocked: number; malformed: number; limits: string[]; not_after: string; certificate_overdue: boolean; cut_why?: string;
 };
+export type ActionState = "open" | "claimed" | "excepted" | "proved" | "refuted";
+export type Seen = { at: string; text: string; by?: string };
+export type Threat = { kev?: boolean; kev_added?: string; ransomware?: boolean; epss?: number; cvss?: number; ssvc?: string; why?: string; why_ja?: string };
+export type Weakness = {
+  org?: string; asset: { kind: string; key: string; name?: string; importance?: string; exposed?: boolean }; place: string; check: string; name: string;
+  title: string; title_ja: string; version?: string; fix?: string; fix_ja?: string; level: Level; threat?: Threat; evidence?: Seen[]; reference?: string;
+};
+export type Action = {
+  id: string; org: string; owner_known: boolean; realm: string; source: string; weakness: Weakness; state: ActionState; assignee?: string;
+  due: string; due_why: string; due_why_ja: string; exception?: { reason: string; asked_by: string; approver?: string; until: string };
+  first_seen: string; last_seen: string; last_looked: string; ended?: string; reopened: number; escalated: number; silent: number; proof?: Seen;
+  refuted_until?: string; priority: number; why?: string; why_ja?: string; by?: string; version: number;
+};
+export type ActionChange = { at: string; actor: string; action: string; state: { reason?: string; why?: string; why_ja?: string; assignee?: string } };
+export type ActionDetail = { action: Action; history: ActionChange[] };
+export type Figures = {
+  org?: string; sector?: string; live: number; states: Record<ActionState, number>; levels: Record<string, number>; ages: { days: number; count: number }[];
+  overdue: number; found: number; proved: number; half_life_days: number | null; median_fix_days: number | null; in_time: number | null; owner_known: number | null; reopened: number | null;
+};
+export type ActionFigures = { as_of: string; days: number; all: Figures; sectors: Figures[] | null; organisations: Figures[] | null };
 export type Text = { en: string; ja: string };
 export type FlowState = "fine" | "slow" | "stuck";
 export type StatusHop = {

@@ -3,6 +3,7 @@
 import type { ReactNode } from "react";
 import { type Beacon, type Org, query, type Status } from "./api.ts";
 import type { Key } from "./i18n.ts";
+import { ActionsPage } from "./pages/actions.tsx";
 import { BeaconPage } from "./pages/beacon.tsx";
 import { FindingsPage } from "./pages/findings.tsx";
 import { IndicatorsPage } from "./pages/indicators.tsx";
@@ -15,6 +16,7 @@ export const pages: { path: string; key: Key; lamp: (b?: Beacon, s?: Status) => 
   { path: "/search", key: "observe", lamp: (b) => ["ok", b ? `${b.stages.observe.per_second.toFixed(0)}/s` : ""], view: () => <SearchPage /> },
   { path: "/findings", key: "findings", lamp: (b) => [b?.stages.analyse.open ? "amber" : "ok", String(b?.stages.analyse.open ?? "")], view: (orgs) => <FindingsPage orgs={orgs} /> },
   { path: "/indicators", key: "indicators", lamp: (b) => [b?.stages.intel.held ? "amber" : "ok", String(b?.stages.intel.active ?? "")], view: (orgs) => <IndicatorsPage orgs={orgs} /> },
+  { path: "/actions", key: "actions", lamp: () => ["", ""], view: (orgs) => <ActionsPage orgs={orgs} /> },
   { path: "/nodes", key: "nodes", lamp: (b) => [b?.stages.nodes.away ? "failing" : "ok", String(b?.stages.nodes.total ?? "")], view: (orgs) => <NodesPage orgs={orgs} /> },
   { path: "/status", key: "status", lamp: (_, s) => [s?.state === "stuck" ? "failing" : s?.state === "slow" ? "amber" : "ok", ""], view: (orgs) => <StatusPage orgs={orgs} /> },
 ];
@@ -25,6 +27,7 @@ export function jump(v: string, t: (k: Key) => string): string {
   if (p) return p.path;
   if (v.startsWith("ind_")) return "/indicators?id=" + v;
   if (v.startsWith("fnd_")) return "/findings?state=all&id=" + v;
+  if (v.startsWith("act_")) return "/actions?state=all&id=" + v;
   if (v.startsWith("nod_")) return "/nodes?id=" + v;
   return "/search" + query({ q: JSON.stringify(v) });
 }
