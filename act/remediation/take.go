@@ -124,7 +124,8 @@ func (t *taking) meet(ctx context.Context, tx *ledger.Tx, s step) error {
 			continue
 		}
 		t.out.Seen++
-		was, event := a.Org, t.judgeSeen(a, s.org, w)
+		was := a.Org
+		event := t.judgeSeen(a, s.org, w)
 		if event == "" {
 			same = append(same, a.ID)
 			continue

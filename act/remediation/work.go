@@ -150,8 +150,8 @@ func (r *Remediation) Approve(ctx context.Context, s access.Scope, id ident.ID, 
 		if a.Exception.AskedBy == s.Actor() {
 			return fault.New(fault.Denied, op, "an exception is approved by another person than the one who asked for it")
 		}
-		if err := within(op, now, a.Exception.Until); err != nil {
-			return err
+		if !a.Exception.Until.After(now) {
+			return fault.New(fault.Conflict, op, "the time for which the exception was asked is over; it has to be asked for anew")
 		}
 		a.Exception.Approver = s.Actor()
 		a.State, a.Why, a.WhyJA, a.remind = action.Excepted, a.Exception.Reason, "", time.Time{}
