@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"noroshi/identity"
 	"noroshi/identity/join"
 	"noroshi/indicator"
+	"noroshi/label"
 	"noroshi/ledger"
 	"noroshi/org"
 	"noroshi/sense/rollcall"
