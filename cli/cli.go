@@ -39,6 +39,8 @@ func commands() []command {
 		{"backup", "--to FILE | verify FILE", "copy the hub of this machine into one file, or check such a file", runBackup},
 		{"restore", "--from FILE", "make a hub out of a backup", runRestore},
 		{"surface", "scan | check", "look from outside at what an owner has authorised to be looked at; say why a probe is allowed or refused", surfaceCommand},
+		{"scope", "list | show ID | propose FILE --org SLUG | approve ID | withdraw ID --reason TEXT", "record at the hub what an owner has authorised to be scanned; two people put it in force", scopes},
+		{"scanner", "", "scan what scopes in force allow, and hand in what is seen", scanner},
 		{"sbom", "scan DIR | check FILE… | who-is-hit CVE FILE… | quality FILE…", "say what a system is made of, which known weaknesses hit it, and who is hit by one; needs no hub", runSBOM},
 		{"action", "list | show ID | submit FILE | …", "what must be done about weaknesses, by whom and by when; work on it, hand in what was seen, and see what is proved", runAction},
 		{"doctor", "", "say what this machine can and cannot do", doctor},

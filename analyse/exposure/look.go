@@ -1,0 +1,134 @@
+package exposure
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"slices"
+
+	"noroshi/action"
+	"noroshi/fault"
+	"noroshi/ident"
+	"noroshi/label"
+	"noroshi/ledger"
+)
+
+// look is what a run saw, and where it looked.
+type look struct {
+	ports    map[place]Port
+	quiet    map[place]bool
+	owner    map[netip.Addr]ident.ID
+	known    map[netip.Addr]bool // somebody declared it as theirs
+	product  map[place][]action.Weakness
+	weak     []action.Weakness
+	coverage action.Coverage
+	whole    bool // everything it was to look at was asked
+	realm    label.Realm
+}
+
+// place is one port of one address.
+type place struct {
+	address netip.Addr
+	port    string
+}
+
+// look reads the parts of a run and judges them. What it makes is the same each
+// time, until the run is forgotten.
+func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err error) {
+	l = &look{ports: map[place]Port{}, quiet: map[place]bool{}, owner: map[netip.Addr]ident.ID{}, known: map[netip.Addr]bool{}, product: map[place][]action.Weakness{}, whole: r.Why == "done", realm: label.Real}
+	before := map[place]Service{}
+	err = st.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		if c, err = st.scopeOf(ctx, q, st.hub(), r.Scope); err != nil {
+			return err
+		}
+		rows, err := q.Query(ctx, `SELECT body FROM scan_part WHERE run = ?`, r.ID)
+		if err = ledger.Each(rows, err, func(scan func(...any) error) error {
+			var body string
+			if err := scan(&body); err != nil {
+				return err
+			}
+			return l.read([]byte(body), c.Terms)
+		}); err != nil {
+			return err
+		}
+		for at := range l.ports {
+			if l.owner[at.address] == "" {
+				l.owner[at.address], l.known[at.address] = st.attribute(r.Org, at.address)
+			}
+			s, ok, err := serviceAt(ctx, q, l.owner[at.address], at)
+			if err != nil {
+				return err
+			}
+			if ok {
+				before[at] = s
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return c, nil, fault.Wrap("exposure.look", err)
+	}
+	st.judgeAll(r, l, before)
+	l.cover(r, c.Terms, st.checks(r))
+	return c, l, nil
+}
+
+// read takes in a part. What lies outside the scope is not believed.
+func (l *look) read(body []byte, t Terms) error {
+	var p Part
+	if err := json.Unmarshal(body, &p); err != nil {
+		return err
+	}
+	for _, line := range p.Ports {
+		x, err := DecodePort(line)
+		if err != nil {
+			return err
+		}
+		if at := (place{x.Address, x.Place()}); t.holds(x.Address) && slices.Contains(t.Places, at.port) {
+			l.ports[at] = x
+			delete(l.quiet, at)
+		}
+	}
+	for _, q := range p.Quiet {
+		a, port, err := splitAnswer(q)
+		if err != nil {
+			return err
+		}
+		if at := (place{a, port}); t.holds(a) && slices.Contains(t.Places, port) {
+			if _, open := l.ports[at]; !open {
+				l.quiet[at] = true
+			}
+		}
+	}
+	return nil
+}
+
+// cover says where the run really looked. A run that did not come to its end
+// covered nothing: nobody knows of a silent port whether it was asked.
+func (l *look) cover(r ScanRun, t Terms, checks []string) {
+	if !l.whole {
+		return
+	}
+	l.coverage = action.Coverage{Checks: checks, Ranges: t.Ranges, Excluded: t.Excluded, Ports: t.Places}
+	if len(r.Only) > 0 {
+		l.coverage.Ranges, l.coverage.Ports = nil, nil
+		for _, to := range r.Only {
+			one := netip.PrefixFrom(to.Addr(), to.Addr().BitLen())
+			if !slices.Contains(l.coverage.Ranges, one) {
+				l.coverage.Ranges = append(l.coverage.Ranges, one)
+			}
+			if port := action.PortPlace("tcp", to.Port()); !slices.Contains(l.coverage.Ports, port) {
+				l.coverage.Ports = append(l.coverage.Ports, port)
+			}
+		}
+	}
+	for at, p := range l.ports {
+		if p.conclusive() {
+			l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
+		}
+	}
+	for at := range l.quiet {
+		l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
+	}
+	slices.Sort(l.coverage.Answered)
+}
