@@ -142,8 +142,18 @@ func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by st
 	}); err != nil {
 		return ScanRun{}, err
 	}
+	asked := map[netip.AddrPort]bool{}
+	lately, err := runs(ctx, tx, `began > ?`, ledger.Micros(now.Add(-patience)))
+	if err != nil {
+		return ScanRun{}, err
+	}
+	for _, r := range lately {
+		for _, to := range r.Only {
+			asked[to] = true
+		}
+	}
 	for _, c := range list {
-		if only := within(c.Terms, claimed); len(only) > 0 {
+		if only := within(c.Terms, claimed, asked); len(only) > 0 {
 			return st.begin(ctx, tx, c, by, only)
 		}
 	}
@@ -169,15 +179,20 @@ func (st *Store) begin(ctx context.Context, tx *ledger.Tx, c Scope, by string, o
 	return r, tx.Record(ctx, "scan", r.ID, r.Org, "began", r)
 }
 
-// within lists the places of actions that a scope allows to look at.
-func within(t Terms, list []action.Action) (only []netip.AddrPort) {
+// patience is for how long a place that was looked at again is left alone: one
+// that does not answer would be asked without end.
+const patience = 5 * time.Minute
+
+// within lists the places of actions that a scope allows to look at, and that
+// were not asked lately.
+func within(t Terms, list []action.Action, asked map[netip.AddrPort]bool) (only []netip.AddrPort) {
 	for _, a := range list {
 		address, err := netip.ParseAddr(a.Weakness.Asset.Key)
 		var port uint16
 		if _, bad := fmt.Sscanf(a.Weakness.Place, "tcp/%d", &port); err != nil || bad != nil || !t.holds(address) || !slices.Contains(t.Places, a.Weakness.Place) {
 			continue
 		}
-		if to := netip.AddrPortFrom(address, port); len(only) < maxOnly && !slices.Contains(only, to) {
+		if to := netip.AddrPortFrom(address, port); len(only) < maxOnly && !asked[to] && !slices.Contains(only, to) {
 			only = append(only, to)
 		}
 	}

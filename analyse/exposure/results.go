@@ -131,7 +131,8 @@ func (st *Store) takeIn(ctx context.Context, r ScanRun) error {
 	survey := action.Survey{ID: ident.ID(string(ident.Survey) + strings.TrimPrefix(string(r.ID), string(ident.Scan))), Source: action.BySurface, Org: r.Org,
 		Realm: look.realm, Began: r.Began, Ended: r.Ended, By: r.By, Basis: c.Terms.LegalBasis, Coverage: look.coverage, Weaknesses: look.weak}
 	if st.d.Actions != nil {
-		if err := st.d.Actions.Take(ctx, st.hub(), survey); err != nil {
+		// Under this identifier they may have it already, from before a crash.
+		if err := st.d.Actions.Take(ctx, st.hub(), survey); err != nil && fault.KindOf(err) != fault.Conflict {
 			return err
 		}
 	}
