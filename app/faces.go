@@ -17,6 +17,7 @@ import (
 	"noroshi/config"
 	"noroshi/console"
 	"noroshi/fault"
+	"noroshi/ident"
 	"noroshi/identity"
 	"noroshi/observable"
 	"noroshi/org"
@@ -33,11 +34,11 @@ func Socket(dataDir string) string { return filepath.Join(dataDir, socketName) }
 // faces opens the console, the API and the operator's socket.
 func (h *hub) faces(context.Context) error {
 	h.care = h.caring()
-	auth, err := access.New(nil)
-	if err != nil {
+	var err error
+	if h.access, err = access.New(nil); err != nil {
 		return err
 	}
-	h.api = api.New(api.Backend{Version: Version(), SecureCookies: h.cfg.Hub.ConsoleTLS, Log: h.log, Now: time.Now, Access: auth, Tree: h.orgs.Current,
+	h.api = api.New(api.Backend{Version: Version(), SecureCookies: h.cfg.Hub.ConsoleTLS, Log: h.log, Now: time.Now, Access: h.access, Tree: h.orgs.Current,
 		People: h.people, Nodes: h.nodes, Certificates: h.ca.Own, Roll: h.roll, Findings: h.findings, Intel: h.intel, Push: h.push, Events: h.events, PDNS: h.pdns,
 		Quarantine: h.quarantine, Care: h.care, Actions: h.actions, Exposure: h.exposure, Watch: h.line.Watch, Status: h.status})
 	mux := http.NewServeMux()
@@ -75,6 +76,7 @@ func (h *hub) socket() error {
 		}
 		_ = json.NewEncoder(w).Encode(map[string]string{"link": link}) // An operator who is gone asks again.
 	})
+	mux.HandleFunc("POST /people", h.addPerson)
 	mux.HandleFunc("POST /backup", h.backup)
 	if err := h.listenAt(Socket(h.cfg.DataDir), "operator's socket", mux); err != nil {
 		return err
@@ -97,9 +99,11 @@ func (h *hub) listenAt(name, what string, handler http.Handler) error {
 	return nil
 }
 
-// link makes a one-time sign-in link.
-func (h *hub) link(ctx context.Context) (string, error) {
-	secret, err := h.people.NewLink(ctx, h.admin.ID)
+// link makes a one-time sign-in link for the administrator.
+func (h *hub) link(ctx context.Context) (string, error) { return h.linkOf(ctx, h.admin.ID) }
+
+func (h *hub) linkOf(ctx context.Context, person ident.ID) (string, error) {
+	secret, err := h.people.NewLink(ctx, person)
 	scheme := "http"
 	if h.cfg.Hub.ConsoleTLS {
 		scheme = "https"

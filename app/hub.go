@@ -84,6 +84,7 @@ type hub struct {
 	back       *lookBack
 	push       *push.Push
 	exposure   *exposure.Store
+	access     *access.Authorizer
 	care       *care.Care
 	actions    *remediation.Remediation
 	api        *api.API

@@ -36,6 +36,7 @@ func commands() []command {
 		{"drill", "", "rehearse the signal from attack to protection and time its hops", runDrill},
 		{"status", "", "say how far each hop of the line is behind, and why; exits with 0 fine, 1 slow, 2 stuck", showStatus},
 		{"organisation", "list | delete SLUG --basis TEXT | deletions", "who is in the federation; let one leave, with everything it has here", organisation},
+		{"person", "add NAME --org SLUG --role ROLE", "let somebody sign in: viewer, analyst, operator or administrator of an organisation", person},
 		{"backup", "--to FILE | verify FILE", "copy the hub of this machine into one file, or check such a file", runBackup},
 		{"restore", "--from FILE", "make a hub out of a backup", runRestore},
 		{"surface", "scan | check", "look from outside at what an owner has authorised to be looked at; say why a probe is allowed or refused", surfaceCommand},
