@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"noroshi/access"
@@ -20,7 +21,7 @@ import (
 
 // surface makes the stage that keeps what is exposed.
 func (h *hub) surface(context.Context) error {
-	d := exposure.Deps{DB: h.db, Texts: scopeTexts{}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log,
+	d := exposure.Deps{DB: h.db, Texts: scopeTexts{}, Actions: toDo{h}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log,
 		Every: h.cfg.Hub.Scans.Interval(), About: h.cfg.Hub.Scans.URL, Rules: content.Exposure()}
 	if files := h.cfg.Hub.Scans.Advisories; len(files) > 0 {
 		a, reports, err := Advisories(files)
@@ -38,6 +39,22 @@ func (h *hub) surface(context.Context) error {
 	}
 	h.exposure.OnChange = func(id, org ident.ID) { h.announce("surface", id, h.visible(org)) }
 	return nil
+}
+
+// toDo keeps what must be done about what is exposed.
+type toDo struct{ h *hub }
+
+func (t toDo) Take(ctx context.Context, s access.Scope, look action.Survey) error {
+	_, err := t.h.actions.Take(ctx, s, look)
+	return err
+}
+
+// maxClaims is how many claims are looked at between two questions of a scanner.
+const maxClaims = 200
+
+func (t toDo) Recheck(ctx context.Context) ([]action.Action, error) {
+	list, err := t.h.actions.Recheck(ctx, access.Hub(t.h.orgs.Current(), "exposure"), action.BySurface, maxClaims)
+	return slices.DeleteFunc(list, func(a action.Action) bool { return a.State != action.Claimed }), err
 }
 
 // scopeTexts reads scopes as the scanner does.

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"noroshi/action"
 	"noroshi/analyse/exposure"
 	"noroshi/api"
 )
@@ -59,6 +60,7 @@ func newStore(t *testing.T) *store {
 	return s
 }
 
+// mend lets nobody reach it any more.
 func (s *store) mend() { must(s.T, s.listen.Close()) }
 
 // scopeText is what the owner has authorised: the store's port, and a range so
@@ -166,6 +168,28 @@ func TestFromAScopeToWhatIsSeen(t *testing.T) {
 	if r := p.runs()[0]; r.Scope != c.ID || r.Open != 1 || r.Weak != 1 || r.Changes != 1 || r.By != "one" {
 		t.Errorf("the run is %+v", r)
 	}
+	act := func() action.Action {
+		var list struct{ Items []action.Action }
+		must(t, p.API.Get(t.Context(), "/api/v1/actions?limit=10", &list))
+		if len(list.Items) != 1 {
+			t.Fatalf("the actions are %+v", list.Items)
+		}
+		return list.Items[0]
+	}
+	if x := act(); x.State != action.Open || x.Org != p.orgs["a"].ID || x.Weakness.Name != "exposed-redis" || x.Weakness.Place != "tcp/"+s.port || x.Weakness.TitleJA == "" {
+		t.Errorf("the action is %+v", x)
+	}
+	s.mend()
+	must(t, p.API.Post(t.Context(), "/api/v1/actions/"+string(act().ID)+"/claim", map[string]any{"version": act().Version, "reason": "It listens inside only."}, nil))
+	waitFor(t, "the claim is proved", func() bool { return act().State == action.Proved })
+	if r := p.runs()[0]; len(r.Only) != 1 || r.Only[0].String() != s.listen.Addr().String() {
+		t.Errorf("the re-check was %+v", r)
+	}
+	waitFor(t, "the host is seen without it", func() bool {
+		var h exposure.Host
+		must(t, p.API.Get(t.Context(), "/api/v1/assets/"+string(assets.Items[0].ID), &h))
+		return h.Services[0].State == "gone" && len(h.Changes) == 2
+	})
 	var page api.ScopePage
 	must(t, p.API.Get(t.Context(), "/api/v1/scopes/"+string(c.ID), &page))
 	if len(page.History) < 2 || page.History[0].Actor == page.History[1].Actor {

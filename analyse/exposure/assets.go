@@ -29,7 +29,8 @@ type Host struct {
 
 const (
 	selectAsset      = `SELECT id, org, address, first_seen, last_seen, last_looked FROM surface_asset`
-	selectServiceOrg = `SELECT s.org, s.asset, a.address, s.place, s.state, s.first_seen, s.last_seen, s.last_looked, s.body FROM surface_service s JOIN surface_asset a ON a.id = s.asset`
+	serviceColumns   = `s.org, s.asset, a.address, s.place, s.state, s.first_seen, s.last_seen, s.last_looked, s.body FROM surface_service s JOIN surface_asset a ON a.id = s.asset`
+	selectServiceOrg = `SELECT ` + serviceColumns
 )
 
 func scanAsset(scan func(...any) error) (a Host, err error) {

@@ -43,6 +43,18 @@ func (st *Store) attribute(of ident.ID, a netip.Addr) (owner ident.ID, known boo
 	return of, false
 }
 
+// within lists the organisations below one that have declared addresses of a
+// scope as their own: a scan speaks of their places, too.
+func (st *Store) within(of ident.ID, t Terms) (list []ident.ID) {
+	for _, id := range st.d.Tree().Subtree(of) {
+		o, _ := st.d.Tree().Get(id)
+		if id != of && slices.ContainsFunc(o.Assets.Prefixes, func(p netip.Prefix) bool { return slices.ContainsFunc(t.Ranges, p.Overlaps) }) {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
 // foreign lists the ranges that organisations beside this one have declared as
 // their own. Nobody authorises a scan of a neighbour; but what an organisation
 // has declared within a neighbour's range is its own.

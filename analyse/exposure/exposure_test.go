@@ -371,7 +371,7 @@ func TestAScanThatCouldNotSeeProvesNothing(t *testing.T) {
 	j, err = r.Next(ctx, r.scanner(), "one")
 	must(t, err)
 	must(t, r.Close(ctx, r.scanner(), j.Run, "one", "owner_cap", true, nil))
-	if v := r.actions.last(t); len(v.Coverage.Checks)+len(v.Coverage.Ranges) > 0 {
+	if v := r.actions.last(t); len(v.Coverage.Answered)+len(v.Coverage.Ranges) > 0 {
 		t.Errorf("a run that did not come to its end covered %+v", v.Coverage)
 	}
 }

@@ -71,11 +71,9 @@ func (st *Store) Next(ctx context.Context, s access.Scope, by string) (job ScanJ
 	if err := st.finish(ctx, s); err != nil { // What one run saw keeps no other from being made.
 		st.d.Log.Error("what scans have handed in cannot be taken in; it is tried again", "role", "hub", "err", err)
 	}
-	var claimed []action.Action
-	if st.d.Actions != nil {
-		if claimed, err = st.d.Actions.Recheck(ctx); err != nil {
-			return job, fault.Wrap(op, err)
-		}
+	claimed, err := st.d.Actions.Recheck(ctx)
+	if err != nil {
+		return job, fault.Wrap(op, err)
 	}
 	var run ScanRun
 	err = st.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) (err error) {

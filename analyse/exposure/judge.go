@@ -25,7 +25,7 @@ func (st *Store) judgeAll(r ScanRun, l *look, before map[place]Service) {
 		p := l.ports[at]
 		asset := action.Asset{Kind: "host", Key: at.address.String(), Exposed: true}
 		if p.TLS != nil && len(p.TLS.Names) > 0 {
-			asset.Name = p.TLS.Names[0]
+			asset.Name = clip(p.TLS.Names[0], 300)
 		}
 		found := st.rules.judge(p, r.Ended)
 		l.product[at] = st.products(r, p, before[at])
@@ -34,12 +34,24 @@ func (st *Store) judgeAll(r ScanRun, l *look, before map[place]Service) {
 			if l.known[at.address] {
 				w.Org = l.owner[at.address]
 			}
+			if !slices.Contains(l.coverage.Checks, w.Check) {
+				continue // It stands from before, and was not looked for.
+			}
+			w.Version = clip(w.Version, 200)
 			for i := range w.Evidence {
-				w.Evidence[i].By = string(r.ID)
+				w.Evidence[i].By, w.Evidence[i].Text = string(r.ID), clip(w.Evidence[i].Text, 1000)
 			}
 			l.weak = append(l.weak, w)
 		}
 	}
+}
+
+// clip bounds a text of the other side, in bytes.
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = strings.ToValidUTF8(s[:n], "")
+	}
+	return s
 }
 
 // judge says what is weak about a port by the rules.
@@ -126,7 +138,7 @@ func (st *Store) products(r ScanRun, p Port, before Service) (list []action.Weak
 	}
 	purl := "pkg:deb/debian/" + known.Package + "@" + strings.NewReplacer("+", "%2B", ":", "%3A").Replace(version) + "?distro=debian-" + release[1]
 	for _, k := range st.d.Advisories.Hits(purl) {
-		w := action.Weakness{Check: checkProduct, Name: k.Name, Title: k.Name + " in " + p.Product + " " + p.Package, TitleJA: p.Product + " " + p.Package + " の脆弱性 " + k.Name,
+		w := action.Weakness{Check: checkProduct, Name: k.Name, Title: clip(k.Name+" in "+p.Product+" "+p.Package, 300), TitleJA: clip(p.Product+" "+p.Package+" の脆弱性 "+k.Name, 600),
 			Version: p.Package, Level: action.Medium, Reference: k.Reference, Evidence: []action.Evidence{{At: r.Ended, Text: strings.TrimSpace(p.label() + "; " + k.Summary)}},
 			Fix: "No package of Debian mends it yet; reduce who can reach the service.", FixJA: "修正済みの Debian パッケージはまだありません。接続元を制限してください。"}
 		if k.Fixed != "" {

@@ -22,7 +22,8 @@ type look struct {
 	product  map[place][]action.Weakness
 	weak     []action.Weakness
 	coverage action.Coverage
-	whole    bool // everything it was to look at was asked
+	open     []openBefore // what was open before this run
+	whole    bool         // everything it was to look at was asked
 	realm    label.Realm
 }
 
@@ -51,6 +52,9 @@ func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err err
 		}); err != nil {
 			return err
 		}
+		if l.open, err = st.openWithin(ctx, q, r); err != nil {
+			return err
+		}
 		for at := range l.ports {
 			if l.owner[at.address] == "" {
 				l.owner[at.address], l.known[at.address] = st.attribute(r.Org, at.address)
@@ -68,8 +72,12 @@ func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err err
 	if err != nil {
 		return c, nil, fault.Wrap("exposure.look", err)
 	}
+	l.coverage.Checks = st.checks(r)
 	st.judgeAll(r, l, before)
-	l.cover(r, c.Terms, st.checks(r))
+	if l.whole && len(l.weak) <= maxWeak {
+		l.cover(r, c.Terms)
+	}
+	l.weak = l.weak[:min(len(l.weak), maxWeak)]
 	return c, l, nil
 }
 
@@ -103,13 +111,15 @@ func (l *look) read(body []byte, t Terms) error {
 	return nil
 }
 
+// maxWeak bounds what one survey tells. A run that saw more proves nothing: what
+// is left out would look as if it were gone.
+const maxWeak = 20_000
+
 // cover says where the run really looked. A run that did not come to its end
-// covered nothing: nobody knows of a silent port whether it was asked.
-func (l *look) cover(r ScanRun, t Terms, checks []string) {
-	if !l.whole {
-		return
-	}
-	l.coverage = action.Coverage{Checks: checks, Ranges: t.Ranges, Excluded: t.Excluded, Ports: t.Places}
+// covered nothing: nobody knows of a silent port whether it was asked. Closed
+// ports are named where something was open before.
+func (l *look) cover(r ScanRun, t Terms) {
+	l.coverage.Ranges, l.coverage.Excluded, l.coverage.Ports = t.Ranges, t.Excluded, t.Places
 	if len(r.Only) > 0 {
 		l.coverage.Ranges, l.coverage.Ports = nil, nil
 		for _, to := range r.Only {
@@ -127,8 +137,32 @@ func (l *look) cover(r ScanRun, t Terms, checks []string) {
 			l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
 		}
 	}
-	for at := range l.quiet {
-		l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
+	for _, x := range l.open {
+		if at := (place{x.Address, x.Place}); l.quiet[at] {
+			l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
+		}
 	}
 	slices.Sort(l.coverage.Answered)
+	l.coverage.Answered = slices.Compact(l.coverage.Answered)
+}
+
+// openBefore is a service that was open when a run began to be taken in, or that
+// this run found to be gone.
+type openBefore struct {
+	Service
+	org    ident.ID
+	silent int
+	run    ident.ID
+}
+
+func (st *Store) openWithin(ctx context.Context, q ledger.Queryer, r ScanRun) (list []openBefore, err error) {
+	in, args := ledger.In(st.d.Tree().Subtree(r.Org))
+	rows, err := q.Query(ctx, `SELECT s.silent, s.run, `+serviceColumns+` WHERE (s.state = 'open' OR s.run = ?) AND s.org IN `+in, append([]any{r.ID}, args...)...)
+	return list, ledger.Each(rows, err, func(scan func(...any) error) error {
+		var x openBefore
+		var err error
+		x.Service, err = scanService(func(to ...any) error { return scan(append([]any{&x.silent, &x.run, &x.org}, to...)...) })
+		list = append(list, x)
+		return err
+	})
 }

@@ -192,38 +192,13 @@ func (w *writer) asset(org ident.ID, a netip.Addr, p Port) (id ident.ID, err err
 // others looks at the services that were open before and are not now: those that
 // answered that they are closed are gone, those that were silent some time.
 func (w *writer) others(l *look) error {
-	under := w.st.d.Tree().Subtree(w.run.Org)
-	in, args := ledger.In(under)
-	type was struct {
-		Service
-		org    ident.ID
-		silent int
-	}
-	var list []was
-	rows, err := w.tx.Query(w.ctx, `SELECT s.asset, a.address, s.place, s.org, s.silent, s.body FROM surface_service s JOIN surface_asset a ON a.id = s.asset
-		WHERE s.state = 'open' AND s.run <> ? AND s.org IN `+in, append([]any{w.run.ID}, args...)...)
-	if err := ledger.Each(rows, err, func(scan func(...any) error) error {
-		var x was
-		var address, body string
-		var k kept
-		if err := scan(&x.Asset, &address, &x.Place, &x.org, &x.silent, &body); err != nil {
-			return err
-		}
-		if err := json.Unmarshal([]byte(body), &k); err != nil {
-			return err
-		}
-		x.Port = k.Port
-		var err error
-		x.Address, err = netip.ParseAddr(address)
-		list = append(list, x)
-		return err
-	}); err != nil {
-		return err
-	}
 	looked := l.coverage.Looker()
-	for _, x := range list {
+	for _, x := range l.open {
 		at := place{x.Address, x.Place}
-		silent := len(l.coverage.Checks) > 0 && looked(l.coverage.Checks[0], action.Asset{Key: x.Address.String()}, x.Place) == action.Silent
+		if _, seen := l.ports[at]; seen || x.run == w.run.ID {
+			continue
+		}
+		silent := looked(l.coverage.Checks[0], action.Asset{Key: x.Address.String()}, x.Place) == action.Silent
 		if !l.quiet[at] && !silent {
 			continue
 		}

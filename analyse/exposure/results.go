@@ -128,13 +128,11 @@ func (st *Store) takeIn(ctx context.Context, r ScanRun) error {
 	if err := st.d.DB.Write(ctx, "hub:exposure", func(tx *ledger.Tx) error { return st.remember(ctx, tx, &r, look) }); err != nil {
 		return err
 	}
-	survey := action.Survey{ID: ident.ID(string(ident.Survey) + strings.TrimPrefix(string(r.ID), string(ident.Scan))), Source: action.BySurface, Org: r.Org,
+	survey := action.Survey{ID: ident.ID(string(ident.Survey) + strings.TrimPrefix(string(r.ID), string(ident.Scan))), Source: action.BySurface, Org: r.Org, Orgs: st.within(r.Org, c.Terms),
 		Realm: look.realm, Began: r.Began, Ended: r.Ended, By: r.By, Basis: c.Terms.LegalBasis, Coverage: look.coverage, Weaknesses: look.weak}
-	if st.d.Actions != nil {
-		// Under this identifier they may have it already, from before a crash.
-		if err := st.d.Actions.Take(ctx, st.hub(), survey); err != nil && fault.KindOf(err) != fault.Conflict {
-			return err
-		}
+	// Under this identifier they may have it already, from before a crash.
+	if err := st.d.Actions.Take(ctx, st.hub(), survey); err != nil && fault.KindOf(err) != fault.Conflict {
+		return err
 	}
 	r.State, r.Open, r.Weak = Ended, len(look.ports), len(look.weak)
 	if r.Why == "done" {
