@@ -63,10 +63,10 @@ const idle = 2 * time.Second
 
 // job is what the hub says is due.
 type job struct {
-	Run   ident.ID         `json:"run"`
-	Org   ident.ID         `json:"org"`
-	Only  []netip.AddrPort `json:"only"`
-	About string           `json:"about"`
+	Run   ident.ID `json:"run"`
+	Org   ident.ID `json:"org"`
+	Only  []string `json:"only"`
+	About string   `json:"about"`
 }
 
 func (sc *Scanner) work(ctx context.Context) error {
@@ -99,6 +99,14 @@ func (sc *Scanner) scan(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
+	var only []netip.AddrPort
+	for _, text := range j.Only {
+		to, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return fault.As(fault.Invalid, "app.scanner", err, "the hub asks for a look at %q, which is no place", text)
+		}
+		only = append(only, to)
+	}
 	account, from, err := surface.GoOn(filepath.Join(sc.dir, "surface-runs.jsonl"), scope, j.Run)
 	if err != nil {
 		return err
@@ -109,7 +117,7 @@ func (sc *Scanner) scan(ctx context.Context, j job) error {
 	}
 	h := &handIn{hub: sc.hub, path: path, name: sc.o.Name, log: log}
 	o := sc.o.Scan
-	o.Identify, o.Only, o.From, o.Found, o.Closed, o.Progress = &engine, j.Only, from, h.found, h.closed, account.Promise
+	o.Identify, o.Only, o.From, o.Found, o.Closed, o.Progress = &engine, only, from, h.found, h.closed, account.Promise
 	log.Info("scanning", "targets", scope.Targets(), "from", from.Next)
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup

@@ -182,7 +182,7 @@ func TestFromAScopeToWhatIsSeen(t *testing.T) {
 	s.mend()
 	must(t, p.API.Post(t.Context(), "/api/v1/actions/"+string(act().ID)+"/claim", map[string]any{"version": act().Version, "reason": "It listens inside only."}, nil))
 	waitFor(t, "the claim is proved", func() bool { return act().State == action.Proved })
-	if r := p.runs()[0]; len(r.Only) != 1 || r.Only[0].String() != s.listen.Addr().String() {
+	if r := p.runs()[0]; len(r.Only) != 1 || r.Only[0] != s.listen.Addr().String() {
 		t.Errorf("the re-check was %+v", r)
 	}
 	waitFor(t, "the host is seen without it", func() bool {

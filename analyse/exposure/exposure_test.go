@@ -383,7 +383,7 @@ func TestAClaimIsLookedAtAgain(t *testing.T) {
 	r.scan([]string{port("192.0.2.4", 6379, `,"service":"redis"`)})
 	r.actions.claimed = []action.Action{{Weakness: r.actions.last(t).Weaknesses[0]}, {Weakness: action.Weakness{Asset: action.Asset{Key: "203.0.113.1"}, Place: "tcp/443"}}}
 	j := r.scan(nil, "192.0.2.4 tcp/6379")
-	if len(j.Only) != 1 || j.Only[0].String() != "192.0.2.4:6379" {
+	if len(j.Only) != 1 || j.Only[0] != "192.0.2.4:6379" {
 		t.Fatalf("the re-check looks at %v", j.Only)
 	}
 	v := r.actions.last(t)

@@ -26,28 +26,28 @@ const (
 
 // ScanRun is one scan by a scope, or one look whether something was mended.
 type ScanRun struct {
-	ID      ident.ID         `json:"id"`
-	Scope   ident.ID         `json:"scope"`
-	Org     ident.ID         `json:"org"`
-	State   string           `json:"state"`
-	By      string           `json:"by"`             // the scanner that has it, or had it last
-	Only    []netip.AddrPort `json:"only,omitempty"` // of a re-check: what it looks at
-	Digest  string           `json:"digest"`         // of the text that it was begun by
-	Began   time.Time        `json:"began"`
-	Ended   time.Time        `json:"ended,omitzero"`
-	Why     string           `json:"why,omitempty"` // it ended: done, or the scanner's reason
-	Summary json.RawMessage  `json:"summary,omitempty"`
-	Open    int              `json:"open"`
-	Changes int              `json:"changes"`
-	Weak    int              `json:"weaknesses"`
-	Prints  bool             `json:"fingerprints"` // it knew products by fingerprints
+	ID      ident.ID        `json:"id"`
+	Scope   ident.ID        `json:"scope"`
+	Org     ident.ID        `json:"org"`
+	State   string          `json:"state"`
+	By      string          `json:"by"`             // the scanner that has it, or had it last
+	Only    []string        `json:"only,omitempty"` // of a re-check: what it looks at, as 192.0.2.1:443 or 192.0.2.1:53/udp
+	Digest  string          `json:"digest"`         // of the text that it was begun by
+	Began   time.Time       `json:"began"`
+	Ended   time.Time       `json:"ended,omitzero"`
+	Why     string          `json:"why,omitempty"` // it ended: done, or the scanner's reason
+	Summary json.RawMessage `json:"summary,omitempty"`
+	Open    int             `json:"open"`
+	Changes int             `json:"changes"`
+	Weak    int             `json:"weaknesses"`
+	Prints  bool            `json:"fingerprints"` // it knew products by fingerprints
 }
 
 // ScanJob is a run that a scanner is to make, or to go on with.
 type ScanJob struct {
-	Run  ident.ID         `json:"run"`
-	Org  ident.ID         `json:"org"`
-	Only []netip.AddrPort `json:"only,omitempty"`
+	Run  ident.ID `json:"run"`
+	Org  ident.ID `json:"org"`
+	Only []string `json:"only,omitempty"`
 	// About is where everybody can read who scans; it is said to web servers.
 	About string `json:"about,omitempty"`
 }
@@ -140,7 +140,7 @@ func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by st
 	}); err != nil {
 		return ScanRun{}, err
 	}
-	asked := map[netip.AddrPort]bool{}
+	asked := map[string]bool{}
 	lately, err := runs(ctx, tx, `began > ?`, ledger.Micros(now.Add(-patience)))
 	if err != nil {
 		return ScanRun{}, err
@@ -167,7 +167,7 @@ func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by st
 	return ScanRun{}, nil
 }
 
-func (st *Store) begin(ctx context.Context, tx *ledger.Tx, c Scope, by string, only []netip.AddrPort) (ScanRun, error) {
+func (st *Store) begin(ctx context.Context, tx *ledger.Tx, c Scope, by string, only []string) (ScanRun, error) {
 	now := st.now()
 	r := ScanRun{ID: st.d.Ident.New(ident.Scan), Scope: c.ID, Org: c.Org, State: Running, By: by, Only: only, Digest: c.Terms.Digest, Began: now}
 	if _, err := tx.Exec(ctx, `INSERT INTO scan_run (id, org, scope, state, began, lease_by, lease_until, body) VALUES (?,?,?,?,?,?,?,?)`,
@@ -183,14 +183,13 @@ const patience = 5 * time.Minute
 
 // within lists the places of actions that a scope allows to look at, and that
 // were not asked lately.
-func within(t Terms, list []action.Action, asked map[netip.AddrPort]bool) (only []netip.AddrPort) {
+func within(t Terms, list []action.Action, asked map[string]bool) (only []string) {
 	for _, a := range list {
 		address, err := netip.ParseAddr(a.Weakness.Asset.Key)
-		var port uint16
-		if _, bad := fmt.Sscanf(a.Weakness.Place, "tcp/%d", &port); err != nil || bad != nil || !t.holds(address) || !slices.Contains(t.Places, a.Weakness.Place) {
+		if err != nil || !t.holds(address) || !slices.Contains(t.Places, a.Weakness.Place) {
 			continue
 		}
-		if to := netip.AddrPortFrom(address, port); len(only) < maxOnly && !asked[to] && !slices.Contains(only, to) {
+		if to := (place{address, a.Weakness.Place}).target(); len(only) < maxOnly && !asked[to] && !slices.Contains(only, to) {
 			only = append(only, to)
 		}
 	}

@@ -3,8 +3,10 @@ package exposure
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"noroshi/action"
 	"noroshi/fault"
@@ -30,7 +32,28 @@ type look struct {
 // place is one port of one address.
 type place struct {
 	address netip.Addr
-	port    string
+	port    string // tcp/443
+}
+
+// target is how a scanner reads it: 192.0.2.1:443, or 192.0.2.1:53/udp.
+func (p place) target() string {
+	over, port, _ := strings.Cut(p.port, "/")
+	to := net.JoinHostPort(p.address.String(), port)
+	if over == "udp" {
+		to += "/udp"
+	}
+	return to
+}
+
+// placeOf is the reverse of target.
+func placeOf(target string) (place, error) {
+	text, udp := strings.CutSuffix(target, "/udp")
+	to, err := netip.ParseAddrPort(text)
+	over := "tcp"
+	if udp {
+		over = "udp"
+	}
+	return place{to.Addr(), action.PortPlace(over, to.Port())}, err
 }
 
 // look reads the parts of a run and judges them. What it makes is the same each
@@ -123,12 +146,16 @@ func (l *look) cover(r ScanRun, t Terms) {
 	if len(r.Only) > 0 {
 		l.coverage.Ranges, l.coverage.Ports = nil, nil
 		for _, to := range r.Only {
-			one := netip.PrefixFrom(to.Addr(), to.Addr().BitLen())
+			at, err := placeOf(to)
+			if err != nil {
+				continue // It was written by target.
+			}
+			one := netip.PrefixFrom(at.address, at.address.BitLen())
 			if !slices.Contains(l.coverage.Ranges, one) {
 				l.coverage.Ranges = append(l.coverage.Ranges, one)
 			}
-			if port := action.PortPlace("tcp", to.Port()); !slices.Contains(l.coverage.Ports, port) {
-				l.coverage.Ports = append(l.coverage.Ports, port)
+			if !slices.Contains(l.coverage.Ports, at.port) {
+				l.coverage.Ports = append(l.coverage.Ports, at.port)
 			}
 		}
 	}
