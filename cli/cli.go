@@ -42,6 +42,7 @@ func commands() []command {
 		{"surface", "scan | check", "look from outside at what an owner has authorised to be looked at; say why a probe is allowed or refused", surfaceCommand},
 		{"scope", "list | show ID | propose FILE --org SLUG | approve ID | withdraw ID --reason TEXT", "record at the hub what an owner has authorised to be scanned; two people put it in force", scopes},
 		{"scanner", "", "scan what scopes in force allow, and hand in what is seen", scanner},
+		{"iot", "classify FILE", "say which devices a scan has seen, and what is weak about them; needs no hub", iotCommand},
 		{"sbom", "scan DIR | check FILE… | who-is-hit CVE FILE… | quality FILE…", "say what a system is made of, which known weaknesses hit it, and who is hit by one; needs no hub", runSBOM},
 		{"action", "list | show ID | submit FILE | …", "what must be done about weaknesses, by whom and by when; work on it, hand in what was seen, and see what is proved", runAction},
 		{"doctor", "", "say what this machine can and cannot do", doctor},
