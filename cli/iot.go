@@ -6,20 +6,23 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"noroshi/analyse/iot"
+	"noroshi/analyse/iot/infected"
 	"noroshi/content"
 	"noroshi/fault"
 )
 
 // iotCommand judges what was seen of devices; it needs no hub and asks no device.
 func iotCommand(_ context.Context, env *environment, args []string) error {
-	verbs := map[string]func(*environment, []string) error{"classify": classify}
+	verbs := map[string]func(*environment, []string) error{"classify": classify, "infected": findInfected}
 	if len(args) == 0 || verbs[args[0]] == nil {
-		return fault.New(fault.Invalid, "cli.iot", "say what: noroshi iot classify FILE")
+		return fault.New(fault.Invalid, "cli.iot", "say what: noroshi iot classify FILE, or infected --darknet FILE | --flows FILE")
 	}
 	return verbs[args[0]](env, args[1:])
 }
@@ -122,6 +125,73 @@ func tell(w io.Writer, rules *iot.Rules, j iot.Judged, lang string) {
 		}
 		fmt.Fprintf(w, "%s\t%s %s %s: %s\n", strings.Join(head, "\t"), x.Level, x.Place, x.Name, title)
 	}
+}
+
+func findInfected(env *environment, args []string) error {
+	fs := flag.NewFlagSet("noroshi iot infected", flag.ContinueOnError)
+	fs.SetOutput(env.err)
+	darknet := fs.String("darknet", "", "packets seen at unused addresses, a line of JSON for each (docs/iot.md), or - for standard input")
+	flows := fs.String("flows", "", "flows that left the ranges, a line of JSON for each")
+	ranges := fs.String("ranges", "", "only sources in these ranges, parted by commas")
+	zone := fs.String("zone", "Asia/Tokyo", "whose days")
+	asJSON := fs.Bool("json", false, "a line of JSON for each verdict")
+	lang := fs.String("lang", "en", "language of the sentences: en or ja")
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	if (*darknet == "") == (*flows == "") || *lang != "en" && *lang != "ja" {
+		return fault.New(fault.Invalid, "cli.iot", "say what was seen: noroshi iot infected --darknet FILE, or --flows FILE")
+	}
+	w, err := newWatch(*ranges, *zone)
+	if err != nil {
+		return err
+	}
+	name, read := *darknet, w.ReadDarknet
+	if name == "" {
+		name, read = *flows, w.ReadFlows
+	}
+	f, err := input(env, name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // It was only read.
+	if err := read(f); err != nil {
+		return err
+	}
+	lines := json.NewEncoder(env.out)
+	verdicts := w.Verdicts(true)
+	for _, v := range verdicts {
+		if *asJSON {
+			err = lines.Encode(v)
+		} else {
+			_, err = fmt.Fprintf(env.out, "%s  %s  %s  %d %%  %s\n", v.Day, v.Address, v.Kind, v.Confidence, v.Text(*lang))
+		}
+		if err != nil {
+			return fault.Wrap("cli.iot", err)
+		}
+	}
+	c := w.Count
+	fmt.Fprintf(env.err, "%d observations, %d passed over, %d came late, %d addresses forgotten for want of room; %d verdicts\n", c.Seen, c.Passed, c.Late, c.Forgotten, len(verdicts))
+	return nil
+}
+
+func newWatch(ranges, zone string) (*infected.Watch, error) {
+	var cfg infected.Config
+	var err error
+	if cfg.Zone, err = time.LoadLocation(zone); err != nil {
+		return nil, fault.As(fault.Invalid, "cli.iot", err, "there is no zone %q; write Asia/Tokyo", zone)
+	}
+	for text := range strings.SplitSeq(ranges, ",") {
+		if text == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fault.As(fault.Invalid, "cli.iot", err, "%q is no range; write 192.0.2.0/24", text)
+		}
+		cfg.Ranges = append(cfg.Ranges, p.Masked())
+	}
+	return infected.New(cfg), nil
 }
 
 func orDash(s string) string {
