@@ -21,6 +21,12 @@ var exposure embed.FS
 //go:embed devices/*.yaml
 var devices embed.FS
 
+//go:embed notices/words.yaml
+var notices embed.FS
+
+// Notices is the folder of the words of notices to owners of devices.
+func Notices() fs.FS { return below(notices, "notices") }
+
 // Devices is the folder of what is known of devices: signs, weak firmware and
 // management that should not be seen.
 func Devices() fs.FS { return below(devices, "devices") }
