@@ -68,7 +68,7 @@ func (r *Rules) Devices(host []Port) []Device {
 					if !ok {
 						continue
 					}
-					f := found{Sign{s.ID, p.Place(), on, text, s.Confidence}, s.Kind, clean(model), clean(version), p.FirstSeen}
+					f := found{Sign{s.ID, p.Place(), on, text, s.Confidence}, s.Kind, short(model, 60), short(version, 40), p.FirstSeen}
 					if m.key == anyMaker {
 						here = append(here, f)
 						continue

@@ -143,6 +143,9 @@ func (e *exposure) weakness(p Port, d Device, name string) action.Weakness {
 		Level: e.Level, Version: d.Firmware, Evidence: []action.Evidence{{At: p.FirstSeen, Text: said}}}
 }
 
+// maxSigns is how many texts are told as evidence, the surest first.
+const maxSigns = 5
+
 // firmwareOf lists the known weaknesses of a device's firmware.
 func (r *Rules) firmwareOf(d Device) (out []action.Weakness) {
 	m := r.makers[d.Maker]
@@ -159,8 +162,8 @@ func (r *Rules) firmwareOf(d Device) (out []action.Weakness) {
 			w.Place = d.firmwareAt
 		}
 		w.Fix, w.FixJA = f.advice()
-		for _, s := range d.Signs {
-			w.Evidence = append(w.Evidence, action.Evidence{At: d.Seen, Text: s.Place + " " + s.On + ": " + s.Text, By: s.Rule})
+		for _, s := range d.Signs[:min(len(d.Signs), maxSigns)] {
+			w.Evidence = append(w.Evidence, action.Evidence{At: d.Seen, Text: s.Place + " " + s.On + ": " + short(s.Text, 200), By: s.Rule})
 		}
 		out = append(out, w)
 	}

@@ -152,3 +152,9 @@ func clean(s string) string {
 	}
 	return strings.TrimSpace(string(out))
 }
+
+// short is at most so many characters of a text.
+func short(s string, max int) string {
+	r := []rune(clean(s))
+	return strings.TrimSpace(string(r[:min(len(r), max)]))
+}

@@ -23,14 +23,9 @@ func (n *Notices) Letter(ctx context.Context, s access.Scope, id ident.ID) (Lett
 	return n.letter(x, n.link(x)), nil
 }
 
-// Read is a notice in plain words without the owner's link.
-func (n *Notices) Read(ctx context.Context, s access.Scope, id ident.ID) (Letter, error) {
-	x, err := n.Get(ctx, s, id)
-	if err != nil {
-		return Letter{}, err
-	}
-	return n.letter(x, ""), nil
-}
+// Write is a notice in plain words without the owner's link, for those who may
+// read it.
+func (n *Notices) Write(x Notice) Letter { return n.letter(x, "") }
 
 // link is the owner's page; "" when the platform does not know where owners reach
 // it.
@@ -55,6 +50,7 @@ const maxExport = 20_000
 func (n *Notices) Export(ctx context.Context, s access.Scope, f Filter) ([]byte, error) {
 	const op = "notice.export"
 	var b bytes.Buffer
+	b.WriteString("\ufeff") // Spreadsheets would read Japanese wrongly.
 	w := csv.NewWriter(&b)
 	w.UseCRLF = true
 	_ = w.Write(columns) // Into memory; Flush tells.

@@ -126,13 +126,13 @@ func (n Notice) Level() (worst action.Level) {
 
 // Actions keeps what must be done about weaknesses, whatever source saw them.
 type Actions interface {
-	Take(ctx context.Context, s access.Scope, v action.Survey) error
+	Take(ctx context.Context, s access.Scope, v action.Survey) (action.Outcome, error)
 }
 
 // Deps is what the stage works with.
 type Deps struct {
 	DB      *ledger.DB
-	Actions Actions // nil: there are none
+	Actions Actions
 	Tree    func() *org.Tree
 	Now     func() time.Time
 	Ident   ident.Maker
@@ -163,3 +163,6 @@ func (n *Notices) now() time.Time { return n.d.Now().UTC().Truncate(time.Microse
 
 // day is the day of a moment in the stage's zone.
 func (n *Notices) day(at time.Time) string { return at.In(n.d.Zone).Format(time.DateOnly) }
+
+// Zone is whose days and months the figures have.
+func (n *Notices) Zone() *time.Location { return n.d.Zone }

@@ -31,7 +31,7 @@ func TestANoticeLivesUntilASurveyProvesIt(t *testing.T) {
 		rep.Devices = []notice.Device{{Address: netip.MustParseAddr("192.0.2.1"), Kind: "router", Maker: "buffalo", Name: "Buffalo WSR", NameJA: "バッファロー WSR", Confidence: 90, Rules: []string{"buffalo-realm"}, Places: []string{"tcp/23", "tcp/80"}}}
 		r.want(r.take(rep), "new 3 seen 0 fixed 0 silent 0 unrouted 1")
 		r.want(r.take(rep), "new 0 seen 3 fixed 0 silent 0 unrouted 1") // Handed in again, it changes nothing.
-		if len(r.took) != 2 || r.took[0].Weaknesses[0].Org != "org_a" || r.took[0].Weaknesses[4].Org != "" {
+		if len(r.took) != 2 || r.took[0].Weaknesses[0].Org != "org_a" || r.took[0].Weaknesses[4].Org != "" || fmt.Sprint(r.took[1].Orgs) != "[org_a org_b]" {
 			t.Errorf("the keeper of actions was told %+v", r.took)
 		}
 		var exposed notice.Notice
@@ -218,7 +218,7 @@ func TestHostileTextsAreOnlyTexts(t *testing.T) {
 	}
 	b, err := r.Export(t.Context(), r.all, notice.Filter{})
 	must(t, err)
-	rows, err := csv.NewReader(strings.NewReader(string(b))).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(b), "\ufeff"))).ReadAll()
 	must(t, err)
 	if len(rows) != 12 {
 		t.Fatalf("%d rows", len(rows))

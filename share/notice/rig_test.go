@@ -35,11 +35,6 @@ type rig struct {
 	ids  ident.Maker
 }
 
-func (r *rig) Take(_ context.Context, _ access.Scope, v action.Survey) error {
-	r.took = append(r.took, v)
-	return nil
-}
-
 func newRig(t testing.TB, db *ledger.DB) *rig {
 	t.Helper()
 	prefixes := func(list ...string) (a org.Assets) {
@@ -61,8 +56,10 @@ func newRig(t testing.TB, db *ledger.DB) *rig {
 
 type actions struct{ r *rig }
 
-func (a actions) Take(ctx context.Context, s access.Scope, v action.Survey) error {
-	return a.r.Take(ctx, s, v)
+// Take keeps what the keeper of actions is told.
+func (a actions) Take(_ context.Context, _ access.Scope, v action.Survey) (action.Outcome, error) {
+	a.r.took = append(a.r.took, v)
+	return action.Outcome{}, nil
 }
 
 func (r *rig) as(at ident.ID, role string, a access.Action) access.Scope {

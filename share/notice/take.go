@@ -60,10 +60,8 @@ func (n *Notices) Take(ctx context.Context, s access.Scope, r Report) (Outcome, 
 	}
 	t := &taking{n: n, r: &r, scope: s, at: r.Survey.Ended, look: r.Survey.Coverage.Looker(), seen: map[place]bool{}}
 	t.route()
-	if n.d.Actions != nil {
-		if err := n.d.Actions.Take(ctx, s, r.Survey); err != nil {
-			return Outcome{}, err
-		}
+	if _, err := n.d.Actions.Take(ctx, s, r.Survey); err != nil {
+		return Outcome{}, err
 	}
 	drafts := t.drafts()
 	for part := range slices.Chunk(drafts, portion) {
@@ -133,13 +131,17 @@ type provider struct {
 	prefixes []netip.Prefix
 }
 
-// route says of each weakness whose it is.
+// route says of each weakness whose it is, and of whose places the survey speaks.
 func (t *taking) route() {
+	t.r.Survey.Orgs = nil
 	for _, o := range t.n.d.Tree().All() {
 		if o.Sector != Sector || !t.scope.Allows(o.ID) || len(o.Assets.Prefixes) == 0 {
 			continue
 		}
 		t.isps = append(t.isps, provider{o.ID, o.Assets.Prefixes})
+		if c := t.r.Survey.Coverage; o.ID != t.r.Survey.Org && overlap(o.Assets.Prefixes, c.Ranges) > 0 {
+			t.r.Survey.Orgs = append(t.r.Survey.Orgs, o.ID)
+		}
 		for _, p := range o.Assets.Prefixes {
 			t.of.Insert(p, o.ID)
 		}
