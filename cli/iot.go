@@ -130,32 +130,17 @@ func tell(w io.Writer, rules *iot.Rules, j iot.Judged, lang string) {
 func findInfected(env *environment, args []string) error {
 	fs := flag.NewFlagSet("noroshi iot infected", flag.ContinueOnError)
 	fs.SetOutput(env.err)
-	darknet := fs.String("darknet", "", "packets seen at unused addresses, a line of JSON for each (docs/iot.md), or - for standard input")
-	flows := fs.String("flows", "", "flows that left the ranges, a line of JSON for each")
-	ranges := fs.String("ranges", "", "only sources in these ranges, parted by commas")
-	zone := fs.String("zone", "Asia/Tokyo", "whose days")
+	o := observationFlags(fs)
 	asJSON := fs.Bool("json", false, "a line of JSON for each verdict")
 	lang := fs.String("lang", "en", "language of the sentences: en or ja")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	if (*darknet == "") == (*flows == "") || *lang != "en" && *lang != "ja" {
-		return fault.New(fault.Invalid, "cli.iot", "say what was seen: noroshi iot infected --darknet FILE, or --flows FILE")
+	if *lang != "en" && *lang != "ja" {
+		return fault.New(fault.Invalid, "cli.iot", "--lang takes en or ja")
 	}
-	w, err := newWatch(*ranges, *zone)
+	w, err := o.watch(env)
 	if err != nil {
-		return err
-	}
-	name, read := *darknet, w.ReadDarknet
-	if name == "" {
-		name, read = *flows, w.ReadFlows
-	}
-	f, err := input(env, name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }() // It was only read.
-	if err := read(f); err != nil {
 		return err
 	}
 	lines := json.NewEncoder(env.out)
@@ -175,13 +160,54 @@ func findInfected(env *environment, args []string) error {
 	return nil
 }
 
-func newWatch(ranges, zone string) (*infected.Watch, error) {
-	var cfg infected.Config
-	var err error
-	if cfg.Zone, err = time.LoadLocation(zone); err != nil {
-		return nil, fault.As(fault.Invalid, "cli.iot", err, "there is no zone %q; write Asia/Tokyo", zone)
+// observations are what was seen of devices, as flags say it.
+type observations struct{ darknet, flows, ranges, zone *string }
+
+func observationFlags(fs *flag.FlagSet) observations {
+	return observations{fs.String("darknet", "", "packets seen at unused addresses, a line of JSON for each (docs/iot.md), or - for standard input"),
+		fs.String("flows", "", "flows that left the ranges, a line of JSON for each"), fs.String("ranges", "", "only sources in these ranges, parted by commas"),
+		fs.String("zone", "JST", "whose days: JST, or a name such as Europe/Paris")}
+}
+
+// watch reads them.
+func (o observations) watch(env *environment) (*infected.Watch, error) {
+	if (*o.darknet == "") == (*o.flows == "") {
+		return nil, fault.New(fault.Invalid, "cli.iot", "say what was seen: --darknet FILE, or --flows FILE")
 	}
-	for text := range strings.SplitSeq(ranges, ",") {
+	w, err := newWatch(*o.ranges, *o.zone)
+	if err != nil {
+		return nil, err
+	}
+	name, read := *o.darknet, w.ReadDarknet
+	if name == "" {
+		name, read = *o.flows, w.ReadFlows
+	}
+	f, err := input(env, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // It was only read.
+	return w, read(f)
+}
+
+func newWatch(ranges, zone string) (*infected.Watch, error) {
+	cfg := infected.Config{Zone: iot.JST}
+	if zone != "JST" {
+		var err error
+		if cfg.Zone, err = time.LoadLocation(zone); err != nil {
+			return nil, fault.As(fault.Invalid, "cli.iot", err, "there is no zone %q here; write JST, UTC or Europe/Paris", zone)
+		}
+	}
+	var err error
+	if cfg.Ranges, err = prefixes(ranges); err != nil {
+		return nil, err
+	}
+	return infected.New(cfg), nil
+}
+
+// prefixes reads ranges that are parted by commas.
+func prefixes(list string) (out []netip.Prefix, err error) {
+	for text := range strings.SplitSeq(list, ",") {
 		if text == "" {
 			continue
 		}
@@ -189,9 +215,9 @@ func newWatch(ranges, zone string) (*infected.Watch, error) {
 		if err != nil {
 			return nil, fault.As(fault.Invalid, "cli.iot", err, "%q is no range; write 192.0.2.0/24", text)
 		}
-		cfg.Ranges = append(cfg.Ranges, p.Masked())
+		out = append(out, p.Masked())
 	}
-	return infected.New(cfg), nil
+	return out, nil
 }
 
 func orDash(s string) string {

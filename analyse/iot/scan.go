@@ -18,15 +18,18 @@ import (
 // Port is one open port as the scanner prints it (docs/surface.md), as far as it
 // is judged here.
 type Port struct {
-	Address   netip.Addr `json:"address"`
-	Port      uint16     `json:"port"`
-	Transport string     `json:"transport"`
-	FirstSeen time.Time  `json:"first_seen"`
-	Service   string     `json:"service"`
-	HTTP      *struct {
-		Login bool `json:"login"`
-	} `json:"http"`
-	Evidence map[string]string `json:"evidence"`
+	Address   netip.Addr        `json:"address"`
+	Port      uint16            `json:"port"`
+	Transport string            `json:"transport"`
+	FirstSeen time.Time         `json:"first_seen"`
+	Service   string            `json:"service"`
+	HTTP      *Page             `json:"http"`
+	Evidence  map[string]string `json:"evidence"`
+}
+
+// Page is what is judged of a page.
+type Page struct {
+	Login bool `json:"login"` // it has a field for a password
 }
 
 // Place is where on its address it is.
@@ -38,6 +41,10 @@ type Scan struct {
 	Run   string   // "" when the run's last line is not there
 	Done  bool     // it ended as it should: what is not here did not answer
 }
+
+// JST is the time of Japan, whose days and months surveys are counted by. It has
+// no summer time, so a system without a list of zones has it, too.
+var JST = time.FixedZone("JST", 9*60*60)
 
 // The limits of a scan that is read.
 const (

@@ -15,8 +15,8 @@ import (
 // Each is counted anew from the ledger.
 type Figures struct {
 	Org       ident.ID `json:"org,omitempty"` // "" of all
-	Surveyed  int64    `json:"surveyed"`      // addresses that the widest day of surveys looked at
-	Answered  int64    `json:"answered"`      // devices that it met
+	Surveyed  int64    `json:"surveyed"`      // addresses that the widest survey looked at
+	Answered  int64    `json:"answered"`      // addresses with devices, of the survey that met most
 	Found     int64    `json:"found"`         // notices of what was seen in the month
 	Infected  int64    `json:"infected"`      // of them, by kind
 	Firmware  int64    `json:"firmware"`
@@ -91,7 +91,7 @@ func (c *counting) count(ctx context.Context, s access.Scope, r *Month) error {
 		into  []any
 		note  func()
 	}{
-		{`SELECT org, MAX(a), MAX(m) FROM (SELECT org, day, SUM(addresses) AS a, SUM(answered) AS m FROM notice_survey WHERE day >= ? AND day < ? AND realm = ? AND org IN ` + c.in + ` GROUP BY org, day) AS d GROUP BY org`,
+		{`SELECT org, MAX(addresses), MAX(answered) FROM notice_survey WHERE day >= ? AND day < ? AND realm = ? AND org IN ` + c.in + ` GROUP BY org`,
 			days, []any{&o, &k, &m}, func() { c.of(o).Surveyed, c.of(o).Answered = k, m }},
 		{`SELECT n.org, n.grp, COUNT(DISTINCT n.id) FROM notice_seen d JOIN notice n ON n.id = d.notice WHERE d.day >= ? AND d.day < ? AND n.realm = ? AND d.org IN ` + c.in + ` GROUP BY n.org, n.grp`,
 			days, []any{&o, &text, &k}, func() { c.of(o).add(Group(text), k) }},

@@ -3,6 +3,7 @@ package notice
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"noroshi/action"
 	"noroshi/fault"
@@ -45,6 +46,9 @@ func (t *taking) rest(ctx context.Context, isp provider) error {
 		if err != nil {
 			return err
 		}
+	}
+	if checks := t.r.Survey.Coverage.Checks; !slices.Contains(checks, string(Exposed)) && !slices.Contains(checks, string(Firmware)) {
+		return nil // It watched, and asked nobody.
 	}
 	err := t.write(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO notice_survey (id, org, realm, day, at, addresses, answered) VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,

@@ -37,7 +37,7 @@ type Verdict struct {
 // Verdicts judges and forgets the days that are over for good; all says that
 // nothing more will come. Of each address and day there is at most one.
 func (w *Watch) Verdicts(all bool) (out []Verdict) {
-	open := dayOf(w.last.Add(-patience), w.cfg.Zone)
+	open := dayOf(w.Last.Add(-patience), w.cfg.Zone)
 	for k, h := range w.hosts {
 		if !all && k.day >= open {
 			continue

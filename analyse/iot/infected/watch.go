@@ -67,8 +67,9 @@ type Watch struct {
 	cfg   Config
 	seed  maphash.Seed
 	hosts map[key]*host
-	last  time.Time // the latest time seen
-	Count Count
+	// First and Last are the times of the first and the last observation.
+	First, Last time.Time
+	Count       Count
 }
 
 // Count is what became of what was fed in.
@@ -121,7 +122,7 @@ func New(cfg Config) *Watch {
 
 // Darknet takes a packet that arrived where nobody is.
 func (w *Watch) Darknet(p Packet) {
-	w.Count.Seen++
+	w.saw(p.Time)
 	src, dst := p.Src.Unmap(), p.Dst.Unmap()
 	if p.Transport != "tcp" || p.Flags != "S" || !slices.Contains(ofDevices, p.Port) && !slices.Contains(ofOthers, p.Port) || !w.watched(src) {
 		w.Count.Passed++
@@ -144,7 +145,7 @@ func (w *Watch) Darknet(p Packet) {
 
 // Flow takes a flow that left the ranges.
 func (w *Watch) Flow(f Flow) {
-	w.Count.Seen++
+	w.saw(f.Time)
 	src := f.Src.Unmap()
 	if f.Transport != "tcp" || f.Answered || !slices.Contains(ofDevices, f.Port) || !w.watched(src) {
 		w.Count.Passed++
@@ -153,6 +154,19 @@ func (w *Watch) Flow(f Flow) {
 	if h := w.host(src, f.Time); h != nil {
 		h.note(f.Time, f.Port)
 		h.flows.add(w.hash(f.Dst.Unmap()))
+	}
+}
+
+// Zone is whose days they are.
+func (w *Watch) Zone() *time.Location { return w.cfg.Zone }
+
+func (w *Watch) saw(at time.Time) {
+	w.Count.Seen++
+	if w.First.IsZero() || at.Before(w.First) {
+		w.First = at
+	}
+	if at.After(w.Last) {
+		w.Last = at
 	}
 }
 
@@ -200,11 +214,8 @@ func dayOf(at time.Time, zone *time.Location) int64 {
 
 // host finds or makes what is remembered of an address; nil when its day is over.
 func (w *Watch) host(a netip.Addr, at time.Time) *host {
-	if at.After(w.last) {
-		w.last = at
-	}
 	k := key{a, dayOf(at, w.cfg.Zone)}
-	if k.day < dayOf(w.last.Add(-patience), w.cfg.Zone) {
+	if k.day < dayOf(w.Last.Add(-patience), w.cfg.Zone) {
 		w.Count.Late++
 		return nil
 	}
