@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X noroshi/app.version=$(VERSION)
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 
-.PHONY: run build web test bench bench-chain bench-hunt bench-ingest bench-push bench-sbom bench-scan soak fuzz bpf cross clean
+.PHONY: run build web test bench bench-chain bench-findings bench-hunt bench-ingest bench-push bench-sbom bench-scan soak fuzz bpf cross clean
 
 run: build
 	./bin/noroshi up
@@ -25,7 +25,7 @@ test:
 	scripts/test
 
 # Each benchmark ends with a line BENCH NAME {json}; `make bench` runs all.
-bench: bench-chain bench-push bench-ingest bench-hunt bench-sbom bench-scan
+bench: bench-chain bench-push bench-ingest bench-hunt bench-sbom bench-scan bench-findings
 
 bench-chain: build
 	./bin/noroshi drill --ephemeral --repeat 50
@@ -33,6 +33,10 @@ bench-chain: build
 # A week of a country's events, and what a new indicator finds in them. ARGS='-times 0.1,1,3' shows the growth.
 bench-hunt:
 	CGO_ENABLED=0 go run ./bench/hunt $(ARGS)
+
+# Pages of 2,000,000 actions while a day of them is lived. ARGS='-orgs 100' is shorter.
+bench-findings:
+	CGO_ENABLED=0 go run ./bench/findings $(ARGS)
 
 # What an event costs on its way through a hub; GROWTH=1 measures other sizes too.
 bench-ingest: build

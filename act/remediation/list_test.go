@@ -24,13 +24,13 @@ import (
 // populous is a ledger with actions of all kinds at many organisations.
 func populous(t *testing.T, db *ledger.DB) *rig {
 	t.Helper()
-	list := []org.Organisation{{ID: "org_0"}}
+	list := []org.Organisation{{ID: "org_m", Parent: "org_0"}, {ID: "org_0"}}
 	for i := range 45 {
-		list = append(list, org.Organisation{ID: ident.ID(fmt.Sprintf("org_%02d", i)), Parent: "org_0", Sector: []string{"health", "energy"}[i%2]})
+		list = append(list, org.Organisation{ID: ident.ID(fmt.Sprintf("org_%02d", i)), Parent: []ident.ID{"org_m", "org_0"}[i/30], Sector: []string{"health", "energy"}[i%2]})
 	}
 	r := newRig(t, db, list...)
 	for n := range 3 {
-		for i, o := range list[1:] {
+		for i, o := range list[2:] {
 			var seen []action.Weakness
 			for k := range 6 {
 				if (i+k+n)%5 == 0 {
@@ -116,7 +116,7 @@ func TestPagesAreWhatASlowLookFinds(t *testing.T) {
 				f.States = []action.State{action.State(pick("state", "open", "claimed", "proved", "refuted")), action.Open}
 			}
 			remediation.Rare(rapid.SampledFrom([]int{7, 50, 10_000}).Draw(rt, "rare"))
-			s, at := r.hub, ident.ID(pick("at", "", "org_0", "org_07"))
+			s, at := r.hub, ident.ID(pick("at", "", "org_0", "org_m", "org_07"))
 			if at != "" {
 				s = r.as(t, "x", at, access.Viewer, access.ViewActions)
 			}
