@@ -20,6 +20,9 @@ import (
 	"noroshi/action"
 	"noroshi/analyse/exposure"
 	"noroshi/api"
+	"noroshi/api/operator"
+	"noroshi/app"
+	"noroshi/fault"
 )
 
 // store is a service that speaks Redis, on a loopback address of its own; its
@@ -190,6 +193,12 @@ func TestFromAScopeToWhatIsSeen(t *testing.T) {
 		must(t, p.API.Get(t.Context(), "/api/v1/assets/"+string(assets.Items[0].ID), &h))
 		return h.Services[0].State == "gone" && len(h.Changes) == 2
 	})
+	scanner := operator.Dial(app.ScannerSocket(filepath.Join(p.Dir, "data")))
+	for _, path := range []string{"/api/v1/findings", "/api/v1/scopes", "/link"} {
+		if err := scanner.Get(t.Context(), path, nil); fault.KindOf(err) != fault.Denied {
+			t.Errorf("a scanner may ask for %s: %v", path, err)
+		}
+	}
 	var page api.ScopePage
 	must(t, p.API.Get(t.Context(), "/api/v1/scopes/"+string(c.ID), &page))
 	if len(page.History) < 2 || page.History[0].Actor == page.History[1].Actor {

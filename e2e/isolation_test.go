@@ -13,6 +13,7 @@ import (
 
 	"noroshi/access"
 	"noroshi/action"
+	"noroshi/analyse/exposure"
 	"noroshi/api"
 	"noroshi/eventstore/storetest"
 	"noroshi/finding"
@@ -226,13 +227,23 @@ func (w *world) records(who string) map[string]string {
 	for _, ind := range known.Items {
 		out["indicator "+ind.Observable.Value] = string(ind.ID)
 	}
-	var acts api.Page[action.Action, action.State]
-	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/actions?limit=500", ""}).body), &acts))
-	for _, a := range acts.Items {
-		out["action "+a.Weakness.Asset.Key] = string(a.ID)
+	var scopes struct{ Items []exposure.Scope }
+	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/scopes?limit=500", ""}).body), &scopes))
+	for _, c := range scopes.Items {
+		out["scope "+fmt.Sprint(c.Terms.Ranges)] = string(c.ID)
 	}
-	if len(found.Items) == 0 || len(known.Items) == 0 || len(acts.Items) == 0 {
-		w.Errorf("%s has %d findings, %d indicators and %d actions", who, len(found.Items), len(known.Items), len(acts.Items))
+	var hosts struct{ Items []exposure.Host }
+	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/assets?limit=500", ""}).body), &hosts))
+	for _, h := range hosts.Items {
+		out["host "+h.Address.String()] = string(h.ID)
+	}
+	var todo struct{ Items []action.Action }
+	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/actions?limit=500", ""}).body), &todo))
+	for _, x := range todo.Items {
+		out["action "+x.Weakness.Asset.Key+" "+x.Weakness.Name] = string(x.ID)
+	}
+	if len(found.Items)*len(known.Items)*len(scopes.Items)*len(hosts.Items)*len(todo.Items) == 0 {
+		w.Errorf("%s has %d findings, %d indicators, %d scopes, %d hosts and %d actions", who, len(found.Items), len(known.Items), len(scopes.Items), len(hosts.Items), len(todo.Items))
 	}
 	return out
 }

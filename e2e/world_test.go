@@ -16,7 +16,10 @@ import (
 
 	"noroshi/access"
 	"noroshi/action"
+	"noroshi/analyse/exposure"
 	"noroshi/api"
+	"noroshi/api/operator"
+	"noroshi/app"
 	"noroshi/bus"
 	"noroshi/event"
 	"noroshi/ident"
@@ -237,6 +240,58 @@ func (w *world) rest(tree []member, in func(member) bool) {
 			w.names[who.ID] = "PERSON-" + m.slug
 			w.web[m.slug+" "+role] = w.signIn(link)
 		}
+	}
+	for _, m := range tree {
+		if in(m) {
+			w.expose(m)
+		}
+	}
+}
+
+// expose gives an organisation a scope that two people stand for, one that is
+// proposed, a run, a host with a service, and with it an action.
+func (w *world) expose(m member) {
+	w.Helper()
+	for i, what := range []string{"scanned", "proposed"} {
+		text, err := json.Marshal(fmt.Sprintf(`owner: %s
+contact: lab@example.jp
+legal_basis: about %s
+proof: {kind: letter, reference: drawer 3, recorded_by: [Hanako, Taro]}
+ranges: [10.%d.%d.0/30]
+ports: [6379]
+rate: 10
+caps: {address: 1, network: 10, owner: 100}
+valid_until: 2099-01-01T00:00:00Z
+`, m.marker(), m.marker(), i+1, m.n))
+		must(w, err)
+		made := w.ask(m.slug+" "+access.Administrator, request{http.MethodPost, "/api/v1/scopes", `{"org":"` + string(w.orgs[m.slug].ID) + `","text":` + string(text) + `}`})
+		var c exposure.Scope
+		must(w, json.Unmarshal([]byte(made.body), &c))
+		w.names[c.ID] = "SCOPE-" + m.slug
+		if what == "scanned" {
+			must(w, w.API.Post(w.Context(), "/api/v1/scopes/"+string(c.ID)+"/approve", map[string]any{"version": 1}, nil))
+		}
+	}
+	scanner := operator.Dial(app.ScannerSocket(filepath.Join(w.Dir, "data")))
+	var job exposure.ScanJob
+	must(w, scanner.Post(w.Context(), "/api/v1/surface/next", map[string]any{"scanner": "one"}, &job))
+	w.names[job.Run] = "RUN-" + m.slug
+	path := "/api/v1/surface/runs/" + string(job.Run)
+	must(w, scanner.Post(w.Context(), path+"/results", map[string]any{"scanner": "one", "ports": []any{map[string]any{
+		"address": fmt.Sprintf("10.1.%d.1", m.n), "port": 6379, "transport": "tcp", "service": "redis", "product": m.marker(), "tls": map[string]any{"versions": []string{"TLS 1.0"}, "subject": m.marker()}}}}, nil))
+	must(w, scanner.Post(w.Context(), path+"/close", map[string]any{"scanner": "one", "why": "done", "fingerprints": false, "summary": map[string]any{}}, nil))
+	var hosts struct{ Items []exposure.Host }
+	must(w, w.API.Get(w.Context(), "/api/v1/assets?q="+fmt.Sprintf("10.1.%d.1", m.n), &hosts))
+	for _, h := range hosts.Items {
+		w.names[h.ID] = "HOST-" + m.slug
+	}
+	var todo struct{ Items []action.Action }
+	must(w, w.API.Get(w.Context(), "/api/v1/actions?limit=500&org="+string(w.orgs[m.slug].ID), &todo))
+	for _, x := range todo.Items {
+		w.names[x.ID] = "ACTION-" + m.slug
+	}
+	if len(hosts.Items) != 1 || len(todo.Items) < 2 {
+		w.Fatalf("%s has the hosts %+v and the actions %+v", m.slug, hosts.Items, todo.Items)
 	}
 }
 
