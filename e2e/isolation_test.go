@@ -18,6 +18,7 @@ import (
 	"noroshi/finding"
 	"noroshi/ident"
 	"noroshi/indicator"
+	"noroshi/share/notice"
 )
 
 func identOf(s string) ident.ID { return ident.ID(s) }
@@ -141,6 +142,13 @@ func (w *world) foreign(tree []member, own, above func(member) bool) (s secrets)
 			s.ids = append(s.ids, a.ID)
 		}
 	}
+	var told api.Page[notice.Notice, notice.State]
+	must(w, w.API.Get(w.Context(), "/api/v1/notices?limit=500", &told))
+	for _, x := range told.Items {
+		if !mine[x.Org] {
+			s.ids = append(s.ids, x.ID)
+		}
+	}
 	if len(s.ids) < 10 {
 		w.Fatalf("the foreign organisations have only %d records", len(s.ids))
 	}
@@ -231,8 +239,13 @@ func (w *world) records(who string) map[string]string {
 	for _, a := range acts.Items {
 		out["action "+a.Weakness.Asset.Key] = string(a.ID)
 	}
-	if len(found.Items) == 0 || len(known.Items) == 0 || len(acts.Items) == 0 {
-		w.Errorf("%s has %d findings, %d indicators and %d actions", who, len(found.Items), len(known.Items), len(acts.Items))
+	var told api.Page[notice.Notice, notice.State]
+	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/notices?limit=500", ""}).body), &told))
+	for _, x := range told.Items {
+		out["notice "+x.Device.Name+" "+string(x.Group)] = string(x.ID)
+	}
+	if len(found.Items) == 0 || len(known.Items) == 0 || len(acts.Items) == 0 || len(told.Items) == 0 {
+		w.Errorf("%s has %d findings, %d indicators, %d actions and %d notices", who, len(found.Items), len(known.Items), len(acts.Items), len(told.Items))
 	}
 	return out
 }
@@ -327,7 +340,7 @@ func (w *world) live(tree []member, at string, own func(member) bool, foreign se
 
 // mine tells whether a record is one that people at an organisation may read.
 func (w *world) mine(at, id string) bool {
-	for _, path := range []string{"/api/v1/findings/", "/api/v1/indicators/", "/api/v1/actions/"} {
+	for _, path := range []string{"/api/v1/findings/", "/api/v1/indicators/", "/api/v1/actions/", "/api/v1/notices/"} {
 		if w.ask(at+" "+access.Administrator, request{http.MethodGet, path + id, ""}).status == http.StatusOK {
 			return true
 		}
