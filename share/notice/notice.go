@@ -133,6 +133,9 @@ type Actions interface {
 type Deps struct {
 	DB      *ledger.DB
 	Actions Actions
+	// InForce tells whether a provider still lets an address be looked at, as far as
+	// its scopes are on record; the date that a survey named holds beside it.
+	InForce func(ctx context.Context, org ident.ID, a netip.Addr) (bool, error)
 	Tree    func() *org.Tree
 	Now     func() time.Time
 	Ident   ident.Maker
