@@ -43,6 +43,7 @@ func TestErrorsNamePlaceAndRemedy(t *testing.T) {
 		"open console":     {"hub:\n  console: 0.0.0.0:7080\n", nil, []string{"hub.console", "console_tls"}},
 		"unknown variable": {"", []string{"NOROSHI_HUB_CONSOL=x"}, []string{"NOROSHI_HUB_CONSOL"}},
 		"no port":          {"metrics: 9464\n", nil, []string{"metrics", "host:port"}},
+		"readable notice":  {"hub:\n  notice_url: http://check.example.jp\n", nil, []string{"hub.notice_url", "https"}},
 		"late brake":       {"disk:\n  brake_mib: 100\n", nil, []string{"disk.brake_mib", "384"}},
 		"large reserve":    {"disk:\n  reserve_mib: 2000\n", nil, []string{"disk.reserve_mib"}},
 		"over the whole":   {"disk:\n  warn_percent: 101\n", nil, []string{"disk", "90"}},

@@ -19,6 +19,7 @@ import (
 	"noroshi/finding"
 	"noroshi/ident"
 	"noroshi/indicator"
+	"noroshi/share/notice"
 )
 
 func identOf(s string) ident.ID { return ident.ID(s) }
@@ -142,6 +143,13 @@ func (w *world) foreign(tree []member, own, above func(member) bool) (s secrets)
 			s.ids = append(s.ids, a.ID)
 		}
 	}
+	var told api.Page[notice.Notice, notice.State]
+	must(w, w.API.Get(w.Context(), "/api/v1/notices?limit=500", &told))
+	for _, x := range told.Items {
+		if !mine[x.Org] {
+			s.ids = append(s.ids, x.ID)
+		}
+	}
 	if len(s.ids) < 10 {
 		w.Fatalf("the foreign organisations have only %d records", len(s.ids))
 	}
@@ -217,35 +225,27 @@ func kept(t *testing.T, crowded, alone *world, who string, foreign secrets) {
 func (w *world) records(who string) map[string]string {
 	w.Helper()
 	out := map[string]string{}
-	var found api.Page[finding.Finding, finding.State]
-	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/findings?limit=500", ""}).body), &found))
-	for _, f := range found.Items {
-		out["finding "+f.Title+" "+w.names[f.Node]] = string(f.ID)
-	}
-	var known api.Page[indicator.Indicator, indicator.State]
-	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/indicators?limit=500", ""}).body), &known))
-	for _, ind := range known.Items {
-		out["indicator "+ind.Observable.Value] = string(ind.ID)
-	}
-	var scopes struct{ Items []exposure.Scope }
-	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/scopes?limit=500", ""}).body), &scopes))
-	for _, c := range scopes.Items {
-		out["scope "+fmt.Sprint(c.Terms.Ranges)] = string(c.ID)
-	}
-	var hosts struct{ Items []exposure.Host }
-	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/assets?limit=500", ""}).body), &hosts))
-	for _, h := range hosts.Items {
-		out["host "+h.Address.String()] = string(h.ID)
-	}
-	var todo struct{ Items []action.Action }
-	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/actions?limit=500", ""}).body), &todo))
-	for _, x := range todo.Items {
-		out["action "+x.Weakness.Asset.Key+" "+x.Weakness.Name] = string(x.ID)
-	}
-	if len(found.Items)*len(known.Items)*len(scopes.Items)*len(hosts.Items)*len(todo.Items) == 0 {
-		w.Errorf("%s has %d findings, %d indicators, %d scopes, %d hosts and %d actions", who, len(found.Items), len(known.Items), len(scopes.Items), len(hosts.Items), len(todo.Items))
-	}
+	listed(w, who, out, "finding", "/findings", func(x finding.Finding) (string, ident.ID) { return x.Title + " " + w.names[x.Node], x.ID })
+	listed(w, who, out, "indicator", "/indicators", func(x indicator.Indicator) (string, ident.ID) { return x.Observable.Value, x.ID })
+	listed(w, who, out, "action", "/actions", func(x action.Action) (string, ident.ID) { return x.Weakness.Asset.Key + " " + x.Weakness.Name, x.ID })
+	listed(w, who, out, "scope", "/scopes", func(x exposure.Scope) (string, ident.ID) { return fmt.Sprint(x.Terms.Ranges), x.ID })
+	listed(w, who, out, "host", "/assets", func(x exposure.Host) (string, ident.ID) { return x.Address.String(), x.ID })
+	listed(w, who, out, "notice", "/notices", func(x notice.Notice) (string, ident.ID) { return x.Device.Name + " " + string(x.Group), x.ID })
 	return out
+}
+
+// listed adds one kind of record, of which everybody has some.
+func listed[T any](w *world, who string, out map[string]string, kind, path string, about func(T) (string, ident.ID)) {
+	w.Helper()
+	var list struct{ Items []T }
+	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1" + path + "?limit=500", ""}).body), &list))
+	if len(list.Items) == 0 {
+		w.Errorf("%s has no %s", who, kind)
+	}
+	for _, x := range list.Items {
+		name, id := about(x)
+		out[kind+" "+name] = string(id)
+	}
 }
 
 // TestASharedIndicatorSaysNothingElse lets one organisation share what it found
@@ -338,7 +338,7 @@ func (w *world) live(tree []member, at string, own func(member) bool, foreign se
 
 // mine tells whether a record is one that people at an organisation may read.
 func (w *world) mine(at, id string) bool {
-	for _, path := range []string{"/api/v1/findings/", "/api/v1/indicators/", "/api/v1/actions/"} {
+	for _, path := range []string{"/api/v1/findings/", "/api/v1/indicators/", "/api/v1/actions/", "/api/v1/notices/"} {
 		if w.ask(at+" "+access.Administrator, request{http.MethodGet, path + id, ""}).status == http.StatusOK {
 			return true
 		}

@@ -209,6 +209,7 @@ func (w *world) ask(who string, r request) answer {
 var (
 	identifier = regexp.MustCompile(`\b[a-z]{3}_[0-9a-z]{26,64}\b`)
 	stream     = regexp.MustCompile(`\b[0-9a-f]{48}\b`)
+	ownersPage = regexp.MustCompile(`/check/[0-9a-z]{26}-[0-9a-f]{40}`)
 	peer       = regexp.MustCompile(`\b127\.0\.0\.1:\d+\b`)
 	moment     = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`)
 )
@@ -224,6 +225,7 @@ func (w *world) normal(a answer) string {
 		}
 		return strings.ToUpper(id[:3])
 	})
+	text = ownersPage.ReplaceAllString(text, "/check/LINK")
 	text = peer.ReplaceAllString(text, "PEER")
 	text = stream.ReplaceAllString(text, "STREAM")
 	text = moment.ReplaceAllString(text, "T")

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,6 +32,7 @@ import (
 	"noroshi/org"
 	"noroshi/sense/rollcall"
 	"noroshi/share/edge"
+	"noroshi/share/notice"
 	"noroshi/share/push"
 )
 
@@ -65,7 +67,7 @@ func newWorld(t *testing.T, began time.Time, tree []member, exists, full, above 
 	yaml := ""
 	for _, m := range tree {
 		if exists(m) && m.parent != "" {
-			yaml += fmt.Sprintf("  - {slug: %s, name: %s, name_ja: %s, kana: %s, sector: local, parent: %s, domains: [own.%s.example.jp]}\n", m.slug, m.marker(), m.marker(), m.marker(), m.parent, m.marker())
+			yaml += fmt.Sprintf("  - {slug: %s, name: %s, name_ja: %s, kana: %s, sector: telecom, parent: %s, domains: [own.%s.example.jp], prefixes: [10.%d.0.0/16]}\n", m.slug, m.marker(), m.marker(), m.marker(), m.parent, m.marker(), m.n)
 		}
 	}
 	w := &world{platform: startWith(t, yaml+"  rules: ["+rules+"]\n"), began: began, names: map[ident.ID]string{}, eyes: map[string]*eye{}, web: map[string]*http.Client{}}
@@ -106,6 +108,7 @@ func (w *world) fill(m member, above bool) {
 		marks["amber"] = "TLP:AMBER"
 	}
 	w.survey(m)
+	w.notices(m)
 	for name, tlp := range marks {
 		w.decide(m.slug, name+"."+m.marker()+".example.net", tlp)
 	}
@@ -130,6 +133,29 @@ func (w *world) survey(m member) {
 		v.Ended = v.Began
 		must(w, w.API.Post(w.Context(), "/api/v1/surveys", v, nil))
 	}
+}
+
+// notices finds weak devices of the organisation's customers, and hears what is
+// said of it.
+func (w *world) notices(m member) {
+	w.Helper()
+	r := notice.Report{Until: w.began.AddDate(1, 0, 0), Survey: action.Survey{ID: ident.System().New(ident.Survey), Source: action.ByIoT, Org: w.orgs[m.slug].ID, Realm: label.Real, By: m.marker(), Basis: m.marker(), Began: w.began, Ended: w.began,
+		Coverage: action.Coverage{Checks: []string{"exposed", "infected"}, Ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Ports: []string{"tcp/23", "traffic"}}}}
+	for _, check := range r.Survey.Coverage.Checks {
+		address := fmt.Sprintf("10.%d.0.1", m.n)
+		r.Survey.Weaknesses = append(r.Survey.Weaknesses, action.Weakness{Asset: action.Asset{Kind: "device", Key: address, Name: m.marker()}, Place: map[string]string{"exposed": "tcp/23", "infected": "traffic"}[check], Check: check, Name: "rule-" + m.marker(), Title: m.marker(), TitleJA: m.marker(), Level: action.High})
+		r.Devices = append(r.Devices, notice.Device{Address: netip.MustParseAddr(address), Kind: "router", Maker: m.marker(), Name: m.marker(), NameJA: m.marker(), Confidence: 90})
+	}
+	must(w, w.API.Post(w.Context(), "/api/v1/notices/surveys", r, nil))
+	var list api.Page[notice.Notice, notice.State]
+	must(w, w.API.Get(w.Context(), "/api/v1/notices?org="+string(r.Survey.Org), &list))
+	if len(list.Items) != 2 {
+		w.Fatalf("%s has %d notices", m.slug, len(list.Items))
+	}
+	for _, x := range list.Items {
+		must(w, w.API.Post(w.Context(), "/api/v1/notices/"+string(x.ID)+"/feedback", map[string]any{"who": "isp", "verdict": "useful", "words": m.marker()}, nil))
+	}
+	must(w, w.API.Post(w.Context(), "/api/v1/notices/send", map[string]any{"org": r.Survey.Org, "realm": "real"}, nil))
 }
 
 func (w *world) decide(slug, name, tlp string) indicator.Indicator {

@@ -2,7 +2,7 @@
 -- Notices to owners of devices; org is the provider.
 CREATE TABLE notice (
   id TEXT PRIMARY KEY, org TEXT NOT NULL, realm TEXT NOT NULL, grp TEXT NOT NULL, state TEXT NOT NULL, address TEXT NOT NULL,
-  search TEXT NOT NULL, first_seen BIGINT NOT NULL, last_seen BIGINT NOT NULL, last_looked BIGINT NOT NULL, silent_day TEXT NOT NULL,
+  search TEXT NOT NULL, first_seen BIGINT NOT NULL, last_seen BIGINT NOT NULL, last_looked BIGINT NOT NULL, silent_at BIGINT NOT NULL,
   made_at BIGINT NOT NULL, sent_at BIGINT NOT NULL, handed_at BIGINT NOT NULL, checked_at BIGINT NOT NULL, ended_at BIGINT NOT NULL,
   proof TEXT NOT NULL, version BIGINT NOT NULL, body TEXT NOT NULL
 );

@@ -88,8 +88,8 @@ type Notice struct {
 	Weak      []Weak      `json:"weak"`
 	FirstSeen time.Time   `json:"first_seen"`
 	LastSeen  time.Time   `json:"last_seen"`
-	// LastLooked is the last survey that covered it; Silent on how many days in a row
-	// it got no answer then.
+	// LastLooked is the last survey that covered it; Silent is how many in a row got
+	// no answer then, hours apart.
 	LastLooked time.Time `json:"last_looked"`
 	Silent     int       `json:"silent"`
 	MadeAt     time.Time `json:"made_at"`
@@ -111,7 +111,7 @@ type Notice struct {
 	LinkUntil time.Time `json:"link_until"`
 	Version   int64     `json:"version"`
 
-	silentDay string
+	silentAt time.Time
 }
 
 // Level is the worst level of what it tells of.
@@ -133,6 +133,9 @@ type Actions interface {
 type Deps struct {
 	DB      *ledger.DB
 	Actions Actions
+	// InForce tells whether a provider still lets an address be looked at, as far as
+	// its scopes are on record; the date that a survey named holds beside it.
+	InForce func(ctx context.Context, org ident.ID, a netip.Addr) (bool, error)
 	Tree    func() *org.Tree
 	Now     func() time.Time
 	Ident   ident.Maker

@@ -87,7 +87,19 @@ func (n *Notices) View(ctx context.Context, token string) (v View, err error) {
 		v, err = n.view(ctx, q, id)
 		return err
 	})
+	if err == nil && v.MayAsk {
+		err = n.authority(ctx, &v)
+	}
 	return v, fault.Wrap("notice.view", err)
+}
+
+// authority asks whether the provider's scopes still allow another look.
+func (n *Notices) authority(ctx context.Context, v *View) error {
+	ok, err := n.d.InForce(ctx, v.Notice.Org, v.Notice.Device.Address)
+	if err == nil && !ok {
+		v.MayAsk, v.Why = false, "ended"
+	}
+	return err
 }
 
 func (n *Notices) view(ctx context.Context, q ledger.Queryer, id ident.ID) (v View, err error) {
@@ -135,20 +147,25 @@ const owner = "owner:link"
 // Ask queues another look at exactly this address and these ports.
 func (n *Notices) Ask(ctx context.Context, token string) error {
 	const op = "notice.ask"
-	id, err := n.open(token)
+	before, err := n.View(ctx, token)
 	if err != nil {
 		return err
 	}
-	var x Notice
+	notNow := func(v View) error {
+		return fault.New(fault.Exhausted, op, "another look cannot be asked for now (%s)", v.Why)
+	}
+	if !before.MayAsk {
+		return notNow(before)
+	}
+	x := before.Notice
 	err = n.d.DB.Write(ctx, owner, func(tx *ledger.Tx) error {
-		v, err := n.view(ctx, tx, id)
+		v, err := n.view(ctx, tx, x.ID) // Somebody may have asked meanwhile.
 		if err != nil {
 			return err
 		}
 		if !v.MayAsk {
-			return fault.New(fault.Exhausted, op, "another look cannot be asked for now (%s)", v.Why)
+			return notNow(v)
 		}
-		x = v.Notice
 		if _, err = tx.Exec(ctx, `INSERT INTO notice_check (id, notice, org, asked_at, done_at, outcome) VALUES (?,?,?,?,0,'')`, n.d.Ident.New(ident.Notice), x.ID, x.Org, ledger.Micros(n.now())); err != nil {
 			return err
 		}
@@ -225,6 +242,16 @@ func (n *Notices) Looks(ctx context.Context, s access.Scope) (list []Look, err e
 		}
 		return err
 	})
-	slices.SortFunc(list, func(a, b Look) int { return a.AskedAt.Compare(b.AskedAt) })
-	return list, fault.Wrap("notice.looks", err)
+	var allowed []Look
+	for _, l := range list {
+		ok, inErr := n.d.InForce(ctx, l.Org, l.Address)
+		if err == nil {
+			err = inErr
+		}
+		if ok {
+			allowed = append(allowed, l)
+		}
+	}
+	slices.SortFunc(allowed, func(a, b Look) int { return a.AskedAt.Compare(b.AskedAt) })
+	return allowed, fault.Wrap("notice.looks", err)
 }

@@ -96,7 +96,23 @@ func TestNoLookWithoutAuthority(t *testing.T) {
 			}
 			continue
 		}
+		r.ends = true
+		if v, err = r.View(ctx, r.Token(x.ID)); err != nil || v.Why != "ended" {
+			t.Errorf("%+v, %v", v, err)
+		}
+		if err := r.Ask(ctx, r.Token(x.ID)); fault.KindOf(err) != fault.Exhausted {
+			t.Errorf("%v", err)
+		}
+		r.ends = false
 		must(t, r.Ask(ctx, r.Token(x.ID)))
+		if looks, err := r.Looks(ctx, r.all); err != nil || len(looks) != 1 {
+			t.Errorf("%+v, %v", looks, err)
+		}
+		r.ends = true
+		if looks, err := r.Looks(ctx, r.all); err != nil || len(looks) != 0 {
+			t.Errorf("%+v, %v", looks, err)
+		}
+		r.ends = false
 		r.now = r.now.Add(2 * time.Hour)
 		if looks, err := r.Looks(ctx, r.all); err != nil || len(looks) != 0 {
 			t.Errorf("%+v, %v", looks, err)

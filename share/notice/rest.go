@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"noroshi/action"
 	"noroshi/fault"
@@ -14,9 +15,53 @@ import (
 // How it is known that something is fixed.
 const (
 	byAnswer  = "seen"   // an answer without the weakness
-	bySilence = "silent" // no answer on several days
+	bySilence = "silent" // no answer, again and again
 	byQuiet   = "quiet"  // no sign of infection for a week
 )
+
+// tell hands the survey to the keeper of actions. That nothing is heard of an
+// infected device for a day or two proves nothing, so its place is not among those
+// that were asked; when the week is over, it was looked at whole.
+func (t *taking) tell(ctx context.Context) error {
+	told := t.r.Survey
+	told.Coverage.Ports = slices.DeleteFunc(slices.Clone(told.Coverage.Ports), func(p string) bool { return p == trafficPlace })
+	if _, err := t.n.d.Actions.Take(ctx, t.scope, told); err != nil {
+		return err
+	}
+	quietOnes, err := t.quietOnes(ctx)
+	if err != nil || len(quietOnes) == 0 {
+		return err
+	}
+	told.ID, told.Weaknesses = t.n.d.Ident.New(ident.Survey), nil
+	told.Coverage = action.Coverage{Checks: []string{string(Infected)}, Assets: quietOnes}
+	_, err = t.n.d.Actions.Take(ctx, t.scope, told)
+	return err
+}
+
+// trafficPlace is where an infected device is seen, which is at no port.
+const trafficPlace = "traffic"
+
+// quietOnes are the addresses of infected devices that were watched and not heard
+// of for long enough.
+func (t *taking) quietOnes(ctx context.Context) (out []string, err error) {
+	seen := map[string]bool{}
+	for _, w := range t.r.Survey.Weaknesses {
+		seen[w.Asset.Key] = seen[w.Asset.Key] || w.Check == string(Infected)
+	}
+	in, args := ledger.In(t.scope.Orgs())
+	err = t.n.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		list, err := query(ctx, q, ` WHERE org IN `+in+` AND realm = ? AND grp = ? AND ended_at = 0 AND last_seen <= ? AND last_looked < ? ORDER BY id LIMIT 10000`,
+			append(args, t.r.Survey.Realm.String(), string(Infected), ledger.Micros(t.at.Add(-quiet)), ledger.Micros(t.at))...)
+		for _, x := range list {
+			key := x.Device.Address.String()
+			if !seen[key] && len(x.Weak) > 0 && t.looked(x, x.Weak[0]) == action.Silent {
+				out = append(out, key)
+			}
+		}
+		return err
+	})
+	return out, fault.Wrap(opTake, err)
+}
 
 // rest judges the live notices of a provider that the survey did not see, in
 // parts, and notes how much of the provider it looked at.
@@ -94,9 +139,9 @@ func (t *taking) unseen(ctx context.Context, tx *ledger.Tx, x Notice) error {
 	}
 	x.LastLooked = t.at
 	if judged > 0 && len(left) > 0 { // What is fixed goes on saying what it was.
-		x.Weak, x.Silent, x.silentDay = left, 0, ""
-	} else if day := t.n.day(t.at); day != x.silentDay {
-		x.Silent, x.silentDay = x.Silent+1, day
+		x.Weak, x.Silent, x.silentAt = left, 0, time.Time{}
+	} else if t.at.Sub(x.silentAt) >= silentGap {
+		x.Silent, x.silentAt = x.Silent+1, t.at
 	}
 	switch {
 	case len(left) == 0:

@@ -32,6 +32,7 @@ type rig struct {
 	now  time.Time
 	all  access.Scope
 	took []action.Survey
+	ends bool // the provider's scope was withdrawn
 	ids  ident.Maker
 }
 
@@ -48,7 +49,7 @@ func newRig(t testing.TB, db *ledger.DB) *rig {
 		{ID: "org_b", Parent: "org_0", Sector: "telecom", Assets: prefixes("198.51.100.0/24")}, {ID: "org_m", Parent: "org_0", Sector: "government", Assets: prefixes("203.0.113.0/24")}})
 	r.all = r.as("org_0", access.Administrator, access.SendNotices)
 	var err error
-	r.Notices, err = notice.New(notice.Deps{DB: db, Actions: actions{r}, Tree: func() *org.Tree { return r.tree }, Now: func() time.Time { return r.now }, Ident: ident.System(),
+	r.Notices, err = notice.New(notice.Deps{DB: db, Actions: actions{r}, InForce: func(context.Context, ident.ID, netip.Addr) (bool, error) { return !r.ends, nil }, Tree: func() *org.Tree { return r.tree }, Now: func() time.Time { return r.now }, Ident: ident.System(),
 		Zone: time.FixedZone("JST", 9*3600), Words: content.Notices(), Key: []byte("0123456789abcdef0123456789abcdef"), Link: func() string { return "https://check.example.jp" }})
 	must(t, err)
 	return r

@@ -9,16 +9,17 @@ import (
 	"noroshi/ledger"
 )
 
-const selected = `SELECT body, state, silent_day FROM notice`
+const selected = `SELECT body, state, silent_at FROM notice`
 
 func scan(into func(...any) error) (n Notice, err error) {
 	var body string
-	if err := into(&body, &n.State, &n.silentDay); err != nil {
+	var state State
+	var silent int64
+	if err := into(&body, &state, &silent); err != nil {
 		return n, err
 	}
-	state, day := n.State, n.silentDay
 	err = json.Unmarshal([]byte(body), &n)
-	n.State, n.silentDay = state, day
+	n.State, n.silentAt = state, ledger.Time(silent)
 	return n, err
 }
 
@@ -42,9 +43,9 @@ func (n Notice) searchText() string {
 }
 
 func insert(ctx context.Context, tx *ledger.Tx, n Notice) error {
-	_, err := tx.Exec(ctx, `INSERT INTO notice (id, org, realm, grp, state, address, search, first_seen, last_seen, last_looked, silent_day, made_at, sent_at, handed_at, checked_at, ended_at, proof, version, body)
+	_, err := tx.Exec(ctx, `INSERT INTO notice (id, org, realm, grp, state, address, search, first_seen, last_seen, last_looked, silent_at, made_at, sent_at, handed_at, checked_at, ended_at, proof, version, body)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, n.ID, n.Org, n.Realm.String(), string(n.Group), string(n.State), n.Device.Address.String(), n.searchText(),
-		ledger.Micros(n.FirstSeen), ledger.Micros(n.LastSeen), ledger.Micros(n.LastLooked), n.silentDay, ledger.Micros(n.MadeAt), ledger.Micros(n.SentAt), ledger.Micros(n.HandedAt),
+		ledger.Micros(n.FirstSeen), ledger.Micros(n.LastSeen), ledger.Micros(n.LastLooked), ledger.Micros(n.silentAt), ledger.Micros(n.MadeAt), ledger.Micros(n.SentAt), ledger.Micros(n.HandedAt),
 		ledger.Micros(n.CheckedAt), ledger.Micros(n.EndedAt), n.Proof, n.Version, ledger.JSON(n))
 	if err != nil {
 		return err
@@ -55,8 +56,8 @@ func insert(ctx context.Context, tx *ledger.Tx, n Notice) error {
 // update writes a notice; event, when it is something that people want to find in
 // its history, says what happened.
 func update(ctx context.Context, tx *ledger.Tx, n Notice, event string) error {
-	err := ledger.Changed(tx.Exec(ctx, `UPDATE notice SET state = ?, search = ?, last_seen = ?, last_looked = ?, silent_day = ?, sent_at = ?, handed_at = ?, checked_at = ?, ended_at = ?, proof = ?, version = ?, body = ? WHERE id = ?`,
-		string(n.State), n.searchText(), ledger.Micros(n.LastSeen), ledger.Micros(n.LastLooked), n.silentDay, ledger.Micros(n.SentAt), ledger.Micros(n.HandedAt),
+	err := ledger.Changed(tx.Exec(ctx, `UPDATE notice SET state = ?, search = ?, last_seen = ?, last_looked = ?, silent_at = ?, sent_at = ?, handed_at = ?, checked_at = ?, ended_at = ?, proof = ?, version = ?, body = ? WHERE id = ?`,
+		string(n.State), n.searchText(), ledger.Micros(n.LastSeen), ledger.Micros(n.LastLooked), ledger.Micros(n.silentAt), ledger.Micros(n.SentAt), ledger.Micros(n.HandedAt),
 		ledger.Micros(n.CheckedAt), ledger.Micros(n.EndedAt), n.Proof, n.Version, ledger.JSON(n), n.ID))
 	if err != nil || event == "" {
 		return err

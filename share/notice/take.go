@@ -40,7 +40,8 @@ const (
 	maxName   = 200
 	ahead     = 5 * time.Minute     // how far a scanner's clock may be ahead
 	linkLife  = 90 * 24 * time.Hour // of an owner's link, from when it was last seen
-	maxSilent = 3                   // days without an answer, after which it is taken as closed
+	maxSilent = 2                   // surveys in a row without an answer, after which it is taken as closed, …
+	silentGap = 6 * time.Hour       // … this far apart, as for actions
 	quiet     = 7 * 24 * time.Hour  // without a sign of infection, while watched
 	portion   = 200                 // notices in one transaction
 )
@@ -60,7 +61,7 @@ func (n *Notices) Take(ctx context.Context, s access.Scope, r Report) (Outcome, 
 	}
 	t := &taking{n: n, r: &r, scope: s, at: r.Survey.Ended, look: r.Survey.Coverage.Looker(), seen: map[place]bool{}}
 	t.route()
-	if _, err := n.d.Actions.Take(ctx, s, r.Survey); err != nil {
+	if err := t.tell(ctx); err != nil {
 		return Outcome{}, err
 	}
 	drafts := t.drafts()
@@ -349,7 +350,7 @@ func (t *taking) refresh(x *Notice, d Notice) {
 			d.Weak = append(d.Weak, w)
 		}
 	}
-	x.Weak, x.LastSeen, x.LastLooked, x.Silent, x.silentDay, x.Survey = d.Weak, t.at, t.at, 0, "", d.Survey
+	x.Weak, x.LastSeen, x.LastLooked, x.Silent, x.silentAt, x.Survey = d.Weak, t.at, t.at, 0, time.Time{}, d.Survey
 	x.Basis, x.Until, x.LinkUntil = d.Basis, d.Until, t.n.now().Add(linkLife)
 	if d.Device.Confidence >= x.Device.Confidence || d.Device.Maker == x.Device.Maker {
 		x.Device = d.Device

@@ -139,6 +139,7 @@ func TestCTU13(t *testing.T) {
 		n++
 		w.Flow(Flow{Time: at, Src: src, Dst: dst, Port: uint16(port), Transport: f[2], Answered: strings.Contains(f[8], "SA")})
 	}
+	t.Logf("%d flows", n)
 	if got := w.Verdicts(true); len(got) != 0 || n < 50_000 {
 		t.Errorf("of %d flows: %+v", n, got)
 	}
