@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -42,12 +43,20 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.WriteString(w, `{"id":"GHSA-1","aliases":["CVE-2026-1"],"modified":"1","affected":[{"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"2.0.1"}]}]}]}`)
+	_, _ = io.WriteString(w, `{"id":"GHSA-1","aliases":["CVE-2026-1000"],"modified":"1","severity":[{"type":"CVSS_V3","score":"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],"affected":[{"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"2.0.1"}]}]}]}`)
 	if err := errors.Join(z.Close(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	sbom, other := filepath.Join(dir, "shop.cdx.json"), file("other.spdx", "SPDXVersion: SPDX-2.3\nDocumentName: other\n")
 	fresh := file("fresh.json", `{"id":"X-1","affected":[{"package":{"ecosystem":"npm","name":"web"},"versions":["1.0.0"]}]}`)
+	known := file("kev.json", `{"vulnerabilities":[{"cveID":"CVE-2026-1000","dateAdded":"2026-01-02","knownRansomwareCampaignUse":"Known"}]}`) +
+		"," + file("epss.csv", "cve,epss,percentile\nCVE-2026-1000,0.9,0.99\n")
+	many := `{"vulnerabilities":[`
+	for i := range 20 {
+		many += fmt.Sprintf(`{"cveID":"CVE-2026-20%02d","dateAdded":"2026-01-02"},`, i)
+	}
+	before, after := file("old/feed.json", strings.TrimSuffix(many, ",")+"]}"), file("new/feed.json", `{"vulnerabilities":[{"cveID":"CVE-2026-2000","dateAdded":"2026-01-02"}]}`)
+	memory := filepath.Join(dir, "memory.json")
 	for _, c := range []struct {
 		code int
 		says []string
@@ -55,10 +64,18 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 	}{
 		{0, nil, []string{"scan", filepath.Join(dir, "shop"), "--output", sbom, "--author", "Ann"}},
 		{0, []string{"of 100", "supplier", "2 of 2 lack it"}, []string{"quality", sbom}},
-		{0, []string{"shop 3.1.0", "CVE-2026-1", "left 2.0.0", "2.0.1", "web 1.0.0", "1 of 2 systems are hit, 1 times"}, []string{"check", sbom, other, "--advisories", advisories}},
-		{0, []string{`"weakness": "CVE-2026-1"`}, []string{"who-is-hit", "--json", "GHSA-1", "--advisories", advisories, sbom}},
-		{0, []string{"none of 1 systems is hit"}, []string{"who-is-hit", "CVE-2026-1", "--advisories", advisories, other}},
+		{0, []string{"shop 3.1.0", "CVE-2026-1000", "left 2.0.0", "2.0.1", "web 1.0.0", "1 of 2 systems are hit, 1 times"}, []string{"check", sbom, other, "--advisories", advisories}},
+		{0, []string{`"weakness": "CVE-2026-1000"`}, []string{"who-is-hit", "--json", "GHSA-1", "--advisories", advisories, sbom}},
+		{0, []string{"none of 1 systems is hit"}, []string{"who-is-hit", "CVE-2026-1000", "--advisories", advisories, other}},
 		{0, []string{"1 of 1 systems are hit"}, []string{"who-is-hit", "X-1", "--advisories", advisories + "," + fresh, sbom}},
+		{0, []string{"act: mend it as soon as possible", "by ransomware too since 2026-01-02", "the importance of the system"}, []string{"check", "--known", known, "--exposure", "outside", "--importance", "high", sbom, "--advisories", advisories}},
+		{0, []string{"track: 通常の更新", "インターネットから到達できません"}, []string{"check", "--known", known, "--exposure", "inside", "--importance", "low", "--lang", "ja", sbom, "--advisories", advisories}},
+		{0, []string{`"decision": "act"`, `"ransomware": true`, `"epss": 0.9`, `"score": 9.8`}, []string{"who-is-hit", "CVE-2026-1000", "--json", "--known", known, sbom, "--advisories", advisories}},
+		{2, []string{"--importance takes"}, []string{"check", "--importance", "huge", sbom, "--advisories", advisories}},
+		{2, []string{"--exposure takes"}, []string{"check", "--exposure", "huge", sbom, "--advisories", advisories}},
+		{0, nil, []string{"check", "--remember", memory, "--known", before, sbom, "--advisories", advisories}},
+		{1, []string{"new/feed.json", "lost 95 %"}, []string{"check", "--remember", memory, "--known", after, sbom, "--advisories", advisories}},
+		{0, nil, []string{"check", "--remember", memory, "--known", before, sbom, "--advisories", advisories}},
 		{2, []string{"fresh.json.json", "no OSV advisory"}, []string{"check", "--advisories", file("fresh.json.json", "{}"), sbom}},
 		{4, []string{"no advisory that was loaded speaks of"}, []string{"who-is-hit", "CVE-2026-2", "--advisories", advisories, sbom}},
 		{4, []string{"nothing of Go, npm, Python or Debian"}, []string{"scan", t.TempDir()}},

@@ -31,6 +31,7 @@ func New() *Advisories {
 // advisory is what is kept of one.
 type advisory struct {
 	id, summary, modified string
+	vectors               []string
 	place                 int32 // of its id in the groups
 	affected              []affectedPackage
 }

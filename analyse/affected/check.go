@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"slices"
 
+	"noroshi/analyse/cvss"
+	"noroshi/analyse/exploited"
+	"noroshi/analyse/ssvc"
 	"noroshi/fault"
 )
 
@@ -17,13 +20,22 @@ type Weakness struct {
 	Component string   `json:"component"`
 	PURL      string   `json:"purl"`
 	Fixed     string   `json:"fixed,omitempty"` // the lowest version that none of them affects
+	Vectors   []string `json:"cvss,omitempty"`  // as the advisories have them
+	// Score is the highest of the vectors, and Threat what is known of attacks: of
+	// what Weigh has seen.
+	Score  float64           `json:"score,omitempty"`
+	Threat *exploited.Threat `json:"threat,omitempty"`
+	vector  cvss.Vector
+	weighed bool
 }
 
 // Hit is one weakness in one component of one system.
 type Hit struct {
 	*Weakness
-	in  *Inventory
-	use use
+	// Priority says how soon it must be dealt with here, of what Weigh has seen.
+	Priority *ssvc.Answer
+	in       *Inventory
+	use      use
 }
 
 // Path leads from what the system needs itself to the component; it is nil where
@@ -35,8 +47,9 @@ func (h Hit) Path() []string { return h.in.path(h.use) }
 func (h Hit) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		*Weakness
-		Path []string `json:"path,omitempty"`
-	}{h.Weakness, h.Path()})
+		Path     []string     `json:"path,omitempty"`
+		Priority *ssvc.Answer `json:"priority,omitempty"`
+	}{h.Weakness, h.Path(), h.Priority})
 }
 
 // Result is a system with what hits it.
@@ -76,7 +89,7 @@ func (v *Inventory) Check(a *Advisories) []Result {
 func (v *Inventory) found(list []Hit, a *Advisories, r *release, only *int32) []Hit {
 	for _, w := range a.hits(r, only) {
 		for _, u := range r.uses {
-			list = append(list, Hit{w, v, u})
+			list = append(list, Hit{Weakness: w, in: v, use: u})
 		}
 	}
 	return list
@@ -164,13 +177,18 @@ func (a *Advisories) hits(r *release, only *int32) (out []*Weakness) {
 		if i < 0 {
 			names := a.groups.names(group)
 			of = append(of, group)
-			out = append(out, &Weakness{Weakness: names[0], Names: names, By: []string{adv.id}, Summary: adv.summary, Component: r.label, PURL: r.purl, Fixed: x.fixed})
+			out = append(out, &Weakness{Weakness: names[0], Names: names, By: []string{adv.id}, Summary: adv.summary, Component: r.label, PURL: r.purl, Fixed: x.fixed, Vectors: adv.vectors})
 			continue
 		}
 		h := out[i]
 		h.By = append(h.By, adv.id)
 		if h.Summary == "" {
 			h.Summary = adv.summary
+		}
+		for _, vector := range adv.vectors {
+			if !slices.Contains(h.Vectors, vector) {
+				h.Vectors = append(slices.Clip(h.Vectors), vector)
+			}
 		}
 		// What one leaves open is not fixed; else the highest of the fixes is.
 		switch rule := a.list[x.advisory].affected[0].rule; {

@@ -11,6 +11,7 @@ import (
 	"path"
 	"strings"
 
+	"noroshi/analyse/feed"
 	"noroshi/fault"
 )
 
@@ -19,7 +20,6 @@ const (
 	maxEntries = 3_000_000
 	maxEntry   = 16 << 20
 	maxTotal   = 16 << 30 // unpacked; all ecosystems of osv.dev have about 3 GiB
-	maxSaid    = 20       // problems that are told one by one
 )
 
 // Report is what became of the entries of a file.
@@ -28,10 +28,13 @@ type Report struct {
 	Advisories int            `json:"advisories"`
 	Withdrawn  int            `json:"withdrawn"`
 	Unusable   int            `json:"unusable"` // of other ecosystems, or of commits only
-	Refused    int            `json:"refused"`
 	Foreign    map[string]int `json:"other_ecosystems,omitempty"`
-	Problems   []string       `json:"problems,omitempty"` // the first of them
+	feed.Problems
+	names []string
 }
+
+// Contents is what feed.Believe compares with the last file.
+func (r *Report) Contents() feed.Contents { return feed.Summary(r.names) }
 
 func (r *Report) foreign(ecosystem string) {
 	family, _, _ := strings.Cut(ecosystem, ":")
@@ -40,13 +43,6 @@ func (r *Report) foreign(ecosystem string) {
 	}
 	if len(r.Foreign) < 100 || r.Foreign[family] > 0 {
 		r.Foreign[clip(family)]++
-	}
-}
-
-// problem notes what was passed over.
-func (r *Report) problem(place string, err error) {
-	if len(r.Problems) < maxSaid {
-		r.Problems = append(r.Problems, place+": "+fault.PublicOf(err))
 	}
 }
 
@@ -107,8 +103,7 @@ func (a *Advisories) LoadZip(name string) (Report, error) {
 			err = a.entry(ext, buf.Bytes(), &r)
 		}
 		if err != nil {
-			r.Refused++
-			r.problem(f.Name, err)
+			r.Refuse(f.Name, err)
 		}
 	}
 	if r.Advisories+r.Withdrawn+r.Unusable == 0 {
