@@ -31,6 +31,7 @@ func New() *Advisories {
 // advisory is what is kept of one.
 type advisory struct {
 	id, summary, modified string
+	remedy                string // what to do, where it says so
 	vectors               []string
 	place                 int32 // of its id in the groups
 	affected              []affectedPackage
@@ -47,6 +48,9 @@ type affectedPackage struct {
 	// versions are those enumerated, each between two line feeds: a list of
 	// strings would be four times as large.
 	versions string
+	// within and fixes are what CSAF says: ranges, and versions that are fixed.
+	within []version.Range
+	fixes  []string
 }
 
 // Len is how many advisories are known.
@@ -114,6 +118,13 @@ func (p *affectedPackage) hits(v string) (fixed string, hit bool) {
 			if r.covers(p.rule, v) {
 				hit = true
 				fixed = p.lower(fixed, r.fix(p.rule, v))
+			}
+		}
+		hit = hit || slices.ContainsFunc(p.within, func(r version.Range) bool { return r.Contains(v) })
+		for _, f := range p.fixes {
+			if p.rule.Compare(f, v) > 0 {
+				fixed = p.lower(fixed, f)
+				break
 			}
 		}
 	}

@@ -19,12 +19,13 @@ type Weakness struct {
 	Summary   string   `json:"summary,omitempty"`
 	Component string   `json:"component"`
 	PURL      string   `json:"purl"`
-	Fixed     string   `json:"fixed,omitempty"` // the lowest version that none of them affects
-	Vectors   []string `json:"cvss,omitempty"`  // as the advisories have them
+	Fixed     string   `json:"fixed,omitempty"`  // the lowest version that none of them affects
+	Remedy    string   `json:"remedy,omitempty"` // what to do, as an advisory says it
+	Vectors   []string `json:"cvss,omitempty"`   // as the advisories have them
 	// Score is the highest of the vectors, and Threat what is known of attacks: of
 	// what Weigh has seen.
-	Score  float64           `json:"score,omitempty"`
-	Threat *exploited.Threat `json:"threat,omitempty"`
+	Score   float64           `json:"score,omitempty"`
+	Threat  *exploited.Threat `json:"threat,omitempty"`
 	vector  cvss.Vector
 	weighed bool
 }
@@ -177,13 +178,16 @@ func (a *Advisories) hits(r *release, only *int32) (out []*Weakness) {
 		if i < 0 {
 			names := a.groups.names(group)
 			of = append(of, group)
-			out = append(out, &Weakness{Weakness: names[0], Names: names, By: []string{adv.id}, Summary: adv.summary, Component: r.label, PURL: r.purl, Fixed: x.fixed, Vectors: adv.vectors})
+			out = append(out, &Weakness{Weakness: names[0], Names: names, By: []string{adv.id}, Summary: adv.summary, Component: r.label, PURL: r.purl, Fixed: x.fixed, Remedy: adv.remedy, Vectors: adv.vectors})
 			continue
 		}
 		h := out[i]
 		h.By = append(h.By, adv.id)
 		if h.Summary == "" {
 			h.Summary = adv.summary
+		}
+		if h.Remedy == "" {
+			h.Remedy = adv.remedy
 		}
 		for _, vector := range adv.vectors {
 			if !slices.Contains(h.Vectors, vector) {

@@ -58,6 +58,9 @@ func (v *Inventory) release(c bom.Component) int32 {
 	r.key, r.version, r.why = releaseOf(c)
 	v.releases = append(v.releases, r)
 	v.known[name] = n
+	if r.why == NoVersion {
+		r.key = "" // Nothing can be said of it.
+	}
 	if r.key != "" {
 		v.byPackage[r.key] = append(v.byPackage[r.key], n)
 	}

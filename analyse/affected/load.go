@@ -65,13 +65,13 @@ func (a *Advisories) Load(name string) (Report, error) {
 		return r, fault.New(fault.TooLarge, "affected.load", "it is larger than %d MiB", maxEntry>>20).At("%s", name)
 	}
 	if err := a.AddJSON(b, &r); err != nil {
-		return r, fault.As(fault.Invalid, "affected.load", err, "%s", fault.PublicOf(err)).At("%s", name)
+		return r, fault.As(fault.KindOf(err), "affected.load", err, "%s", fault.PublicOf(err)).At("%s", name)
 	}
 	return r, nil
 }
 
 // LoadZip reads the advisories of a zip file: every .json in the OSV schema, as
-// osv.dev publishes them, and every .yaml, as PyPA does. A single entry that is
+// osv.dev publishes them, or in CSAF, and every .yaml, as PyPA does. A single entry that is
 // broken is told in the report and hides none of the others.
 func (a *Advisories) LoadZip(name string) (Report, error) {
 	r := Report{File: name}
@@ -107,7 +107,7 @@ func (a *Advisories) LoadZip(name string) (Report, error) {
 		}
 	}
 	if r.Advisories+r.Withdrawn+r.Unusable == 0 {
-		return r, fault.New(fault.Invalid, "affected.load", "there is no OSV advisory in it%s; osv.dev offers all.zip for each ecosystem", told(others)).At("%s", name)
+		return r, fault.New(fault.Invalid, "affected.load", "there is no advisory in OSV or CSAF in it%s; osv.dev offers all.zip for each ecosystem", told(others)).At("%s", name)
 	}
 	return r, nil
 }
@@ -159,6 +159,9 @@ func (a *Advisories) entry(ext string, b []byte, r *Report) error {
 			return err
 		}
 		return fault.As(fault.Invalid, "affected.load", err, "%v", err)
+	}
+	if x.ID == "" && ext == ".json" && bytes.Contains(b, []byte(`"csaf_version"`)) {
+		return a.takeCSAF(b, r)
 	}
 	return a.take(&x, r)
 }
