@@ -11,6 +11,7 @@ import (
 	"noroshi/analyse/affected"
 	"noroshi/analyse/exploited"
 	"noroshi/analyse/feed"
+	"noroshi/analyse/vex"
 	"noroshi/fault"
 )
 
@@ -19,6 +20,7 @@ import (
 type KnowledgeFiles struct {
 	Advisories []string
 	Known      []string // KEV and EPSS
+	VEX        []string // decisions
 	Remember   string   // what feeds had the last time; "" does not remember
 	Place      affected.Place
 	// Say hears what became of each file.
@@ -29,6 +31,7 @@ type KnowledgeFiles struct {
 type Knowledge struct {
 	Advisories *affected.Advisories
 	known      *exploited.Known // nil when no file was named
+	decisions  *vex.Decisions   // nil when no file was named
 	place      affected.Place
 }
 
@@ -65,6 +68,16 @@ func (o KnowledgeFiles) Load() (Knowledge, error) {
 		}
 		o.Say(fmt.Sprintf("%s: %s, %d entries, %d refused", f, r.Kind, r.Entries, r.Refused), r.Problems)
 	}
+	for _, f := range o.VEX {
+		if k.decisions == nil {
+			k.decisions = &vex.Decisions{}
+		}
+		r, err := k.decisions.Load(f)
+		if err != nil {
+			return k, err
+		}
+		o.Say(fmt.Sprintf("%s: %s, %d decisions, %d refused", f, r.Format, r.Statements, r.Refused), r.Problems)
+	}
 	return k, m.write(o.Remember)
 }
 
@@ -73,6 +86,9 @@ func (k Knowledge) Judge(results []affected.Result) []affected.Result {
 	for i := range results {
 		if k.known != nil {
 			results[i].Weigh(k.known, k.place)
+		}
+		if k.decisions != nil {
+			results[i].Decide(k.decisions)
 		}
 	}
 	return results

@@ -17,10 +17,10 @@ import (
 
 func runSBOM(_ context.Context, env *environment, args []string) error {
 	verbs := map[string]func(*environment, []string) error{
-		"scan": scanSBOM, "check": checkSBOM, "who-is-hit": whoIsHit, "quality": qualityOf,
+		"scan": scanSBOM, "check": checkSBOM, "who-is-hit": whoIsHit, "quality": qualityOf, "vex": exportVEX,
 	}
 	if len(args) == 0 || verbs[args[0]] == nil {
-		return fault.New(fault.Invalid, "cli.sbom", "say what: noroshi sbom scan DIR, check FILE…, who-is-hit CVE FILE… or quality FILE…")
+		return fault.New(fault.Invalid, "cli.sbom", "say what: noroshi sbom scan DIR, check FILE…, who-is-hit CVE FILE…, vex FILE or quality FILE…")
 	}
 	return verbs[args[0]](env, args[1:])
 }

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"noroshi/analyse/affected"
 	"noroshi/analyse/feed"
 	"noroshi/analyse/ssvc"
+	"noroshi/analyse/vex"
 	"noroshi/app"
 	"noroshi/fault"
 )
@@ -19,7 +21,7 @@ import (
 type matching struct {
 	fs                                      *flag.FlagSet
 	advisories, known, exposure, importance string
-	remember, lang                          string
+	remember, lang, vex                     string
 	asJSON                                  bool
 }
 
@@ -28,6 +30,7 @@ func newMatching(env *environment, verb string) *matching {
 	m.fs.SetOutput(env.err)
 	m.fs.StringVar(&m.advisories, "advisories", "", "files of advisories, parted by commas: all.zip of an ecosystem from osv.dev, a repository's archive, or one advisory in a .json")
 	m.fs.StringVar(&m.known, "known", "", "files of what is known of attacks, parted by commas: KEV (JSON) and EPSS (CSV, also .gz); adds a priority to each hit")
+	m.fs.StringVar(&m.vex, "vex", "", "files of decisions (VEX), parted by commas: OpenVEX, CycloneDX or CSAF; a hit that is decided not to be one is told apart, with the reason")
 	m.fs.StringVar(&m.exposure, "exposure", "", "whether the systems are reached from the Internet: outside or inside")
 	m.fs.StringVar(&m.importance, "importance", "", "how important the systems are: low, medium or high")
 	m.fs.StringVar(&m.remember, "remember", "", "file that remembers what feeds had: one that lost more than half since the last time is not believed")
@@ -51,7 +54,7 @@ func (m *matching) load(env *environment) (app.Knowledge, error) {
 		return app.Knowledge{}, fault.New(fault.Invalid, "cli.sbom", "--exposure takes outside or inside")
 	}
 	o := app.KnowledgeFiles{
-		Advisories: list(m.advisories), Known: list(m.known), Remember: m.remember,
+		Advisories: list(m.advisories), Known: list(m.known), VEX: list(m.vex), Remember: m.remember,
 		Place: affected.Place{Exposure: exposure, Importance: m.importance},
 		Say:   func(what string, p feed.Problems) { sayProblems(env.err, what, p) },
 	}
@@ -139,15 +142,24 @@ func table(out io.Writer, results []affected.Result, lang string) error {
 	}
 	fmt.Fprintln(w, title)
 	hits, hit := 0, 0
+	var decided []string
 	unjudged := map[string]int{}
 	for _, r := range results {
+		before := hits
+		system := plain(strings.TrimSpace(r.System + " " + r.Version))
 		for _, h := range r.Hits {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s%s\n", plain(strings.TrimSpace(r.System+" "+r.Version)), plain(h.Weakness.Weakness), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path())), priority(h, lang))
+			if h.Decision != nil {
+				decided = append(decided, plain(fmt.Sprintf("%s, %s in %s: %s", system, h.Weakness.Weakness, h.Component, decision(*h.Decision))))
+			}
+			if h.Silent() {
+				continue
+			}
+			hits++
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s%s\n", system, plain(h.Weakness.Weakness), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path())), priority(h, lang))
 		}
-		if len(r.Hits) > 0 {
+		if hits > before {
 			hit++
 		}
-		hits += len(r.Hits)
 		for why, n := range r.Unjudged {
 			unjudged[why] += n
 		}
@@ -156,6 +168,9 @@ func table(out io.Writer, results []affected.Result, lang string) error {
 		return fault.Wrap("cli.sbom", err)
 	}
 	fmt.Fprintf(out, "%d of %d systems are hit, %d times\n", hit, len(results), hits)
+	for _, d := range decided {
+		fmt.Fprintf(out, "decided: %s\n", d)
+	}
 	for _, why := range affected.Reasons {
 		if n := unjudged[why]; n > 0 {
 			fmt.Fprintf(out, "%d components were not judged: %s\n", n, why)
@@ -173,6 +188,21 @@ func priority(h affected.Hit, lang string) string {
 		return "\t" + h.Priority.WhyJA
 	}
 	return "\t" + h.Priority.Why
+}
+
+// decision is what was decided, why, by whom, and who says otherwise.
+func decision(d vex.Decision) string {
+	said := string(d.Status)
+	for _, why := range []string{d.Justification, d.Why, d.Action} {
+		if why != "" {
+			said += ", " + why
+		}
+	}
+	said += " (" + strings.TrimSpace(d.Author+" "+d.At.UTC().Format(time.DateOnly)) + ")"
+	if len(d.Against) > 0 {
+		said += "; against it: " + strings.Join(d.Against, "; ")
+	}
+	return said
 }
 
 func orNone(s string) string {

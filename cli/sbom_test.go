@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,8 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 	}
 	before, after := file("old/feed.json", strings.TrimSuffix(many, ",")+"]}"), file("new/feed.json", `{"vulnerabilities":[{"cveID":"CVE-2026-2000","dateAdded":"2026-01-02"}]}`)
 	memory := filepath.Join(dir, "memory.json")
+	decided := file("ours.json", `{"@context":"https://openvex.dev/ns/v0.2.0","author":"Ann","timestamp":"2026-01-02T00:00:00Z","statements":[{"vulnerability":"CVE-2026-1000","products":[{"@id":"pkg:npm/left"}],"status":"not_affected","impact_statement":"it is not called"},{"vulnerability":"X","products":[],"status":"fixed"}]}`)
+	export := []string{"vex", "--author", "Ann", "--id", "https://example.org/1", "--advisories", advisories, sbom, "--vex", decided, "--format"}
 	for _, c := range []struct {
 		code int
 		says []string
@@ -71,6 +74,14 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 		{0, []string{"act: mend it as soon as possible", "by ransomware too since 2026-01-02", "the importance of the system"}, []string{"check", "--known", known, "--exposure", "outside", "--importance", "high", sbom, "--advisories", advisories}},
 		{0, []string{"track: 通常の更新", "インターネットから到達できません"}, []string{"check", "--known", known, "--exposure", "inside", "--importance", "low", "--lang", "ja", sbom, "--advisories", advisories}},
 		{0, []string{`"decision": "act"`, `"ransomware": true`, `"epss": 0.9`, `"score": 9.8`}, []string{"who-is-hit", "CVE-2026-1000", "--json", "--known", known, sbom, "--advisories", advisories}},
+		{0, []string{"0 of 1 systems are hit, 0 times", "decided: shop 3.1.0, CVE-2026-1000 in left 2.0.0: not_affected, it is not called (Ann 2026-01-02)", "statements[1]"}, []string{"check", "--vex", decided, sbom, "--advisories", advisories}},
+		{0, []string{`"status": "not_affected"`}, []string{"check", "--json", "--vex", decided, sbom, "--advisories", advisories}},
+		{0, []string{`"impact_statement": "it is not called"`, `"pkg:npm/left@2.0.0"`}, append(slices.Clip(export), "openvex")},
+		{0, []string{`"state": "not_affected"`}, append(slices.Clip(export), "cyclonedx")},
+		{0, []string{`"known_not_affected"`}, append(slices.Clip(export), "csaf")},
+		{2, []string{"there are openvex, cyclonedx, csaf"}, append(slices.Clip(export), "pdf")},
+		{2, []string{"who says so"}, []string{"vex", sbom}},
+		{2, []string{"neither OpenVEX"}, []string{"check", "--vex", file("no.vex.json", "{}"), sbom, "--advisories", advisories}},
 		{2, []string{"--importance takes"}, []string{"check", "--importance", "huge", sbom, "--advisories", advisories}},
 		{2, []string{"--exposure takes"}, []string{"check", "--exposure", "huge", sbom, "--advisories", advisories}},
 		{0, nil, []string{"check", "--remember", memory, "--known", before, sbom, "--advisories", advisories}},

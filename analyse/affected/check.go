@@ -8,6 +8,8 @@ import (
 	"noroshi/analyse/cvss"
 	"noroshi/analyse/exploited"
 	"noroshi/analyse/ssvc"
+	"noroshi/analyse/vex"
+	"noroshi/bom"
 	"noroshi/fault"
 )
 
@@ -35,6 +37,8 @@ type Hit struct {
 	*Weakness
 	// Priority says how soon it must be dealt with here, of what Weigh has seen.
 	Priority *ssvc.Answer
+	// Decision is what somebody decided about it (VEX), of what Decide has seen.
+	Decision *vex.Decision
 	in       *Inventory
 	use      use
 }
@@ -48,9 +52,10 @@ func (h Hit) Path() []string { return h.in.path(h.use) }
 func (h Hit) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		*Weakness
-		Path     []string     `json:"path,omitempty"`
-		Priority *ssvc.Answer `json:"priority,omitempty"`
-	}{h.Weakness, h.Path(), h.Priority})
+		Path     []string      `json:"path,omitempty"`
+		Priority *ssvc.Answer  `json:"priority,omitempty"`
+		Decision *vex.Decision `json:"decision,omitempty"`
+	}{h.Weakness, h.Path(), h.Priority, h.Decision})
 }
 
 // Result is a system with what hits it.
@@ -59,6 +64,7 @@ type Result struct {
 	Version  string         `json:"version,omitempty"`
 	Hits     []Hit          `json:"hits"`
 	Unjudged map[string]int `json:"unjudged,omitempty"` // components, by why they cannot be judged
+	purl     bom.PURL
 }
 
 // Check judges every system. Each release of a package is judged once, however
@@ -125,7 +131,7 @@ func (v *Inventory) result(system int, hits []Hit) Result {
 	slices.SortStableFunc(hits, func(a, b Hit) int {
 		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Weakness.Weakness, b.Weakness.Weakness))
 	})
-	return Result{System: v.systems[system].name, Version: v.systems[system].version, Hits: hits}
+	return Result{System: v.systems[system].name, Version: v.systems[system].version, Hits: hits, purl: v.systems[system].purl}
 }
 
 // WhoIsHit answers for one weakness, by any of its names, with the systems that

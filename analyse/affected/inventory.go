@@ -15,6 +15,7 @@ type Inventory struct {
 
 type system struct {
 	name, version string
+	purl          bom.PURL
 	// Of each component: its release, and the component through which the system
 	// needs it.
 	release, parent []int32
@@ -22,6 +23,7 @@ type system struct {
 
 type release struct {
 	label, purl, key, version, why string
+	component                      bom.PURL
 	uses                           []use
 }
 
@@ -35,7 +37,7 @@ func NewInventory() *Inventory {
 // Add takes a system in.
 func (v *Inventory) Add(s bom.System) {
 	n := int32(len(v.systems))
-	sys := system{name: s.Name, version: s.Version, release: make([]int32, len(s.Components)), parent: s.Parents()}
+	sys := system{name: s.Name, version: s.Version, purl: s.PURL, release: make([]int32, len(s.Components)), parent: s.Parents()}
 	for i, c := range s.Components {
 		r := v.release(c)
 		sys.release[i] = r
@@ -54,7 +56,7 @@ func (v *Inventory) release(c bom.Component) int32 {
 		return r
 	}
 	n := int32(len(v.releases))
-	r := release{label: c.Label(), purl: c.PURL.String()}
+	r := release{label: c.Label(), purl: c.PURL.String(), component: c.PURL}
 	r.key, r.version, r.why = releaseOf(c)
 	v.releases = append(v.releases, r)
 	v.known[name] = n

@@ -4,6 +4,8 @@ import (
 	"noroshi/analyse/cvss"
 	"noroshi/analyse/exploited"
 	"noroshi/analyse/ssvc"
+	"noroshi/analyse/vex"
+	"noroshi/bom"
 )
 
 // Place is what a system's owner and the view from outside say of it.
@@ -23,6 +25,32 @@ func (r *Result) Weigh(known *exploited.Known, at Place) {
 			h.Priority, answers[h.Weakness] = &a, &a
 		}
 	}
+}
+
+// Decide adds to the hits of a system what was decided about them. The decision
+// is the caller's to follow: a hit stays a hit, with the reason beside it.
+func (r *Result) Decide(d *vex.Decisions) {
+	for i := range r.Hits {
+		h := &r.Hits[i]
+		if decision, ok := d.Of(vex.Hit{Names: h.Names, Component: h.Package(), System: r.Product()}); ok {
+			h.Decision = &decision
+		}
+	}
+}
+
+// Product is the system as decisions name it.
+func (r *Result) Product() vex.Product {
+	return vex.Product{PURL: r.purl, Name: r.System, Version: r.Version}
+}
+
+// Silent tells whether somebody decided that nothing need be done.
+func (h Hit) Silent() bool { return h.Decision != nil && h.Decision.Silent() }
+
+// Package is the package URL of the component.
+func (h Hit) Package() bom.PURL { return h.release().component }
+
+func (h Hit) release() *release {
+	return &h.in.releases[h.in.systems[h.use.system].release[h.use.component]]
 }
 
 // judge asks the tree. A vector that is none counts as no vector: the advisory is

@@ -20,8 +20,8 @@ const maxSaid = 20
 // Problems are the entries that were put aside: counted, and the first of them
 // told with their place.
 type Problems struct {
-	Refused  int      `json:"refused"`
-	Said []string `json:"problems,omitempty"`
+	Refused int      `json:"refused"`
+	Said    []string `json:"problems,omitempty"`
 }
 
 // Refuse puts an entry aside.
