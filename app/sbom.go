@@ -12,9 +12,9 @@ import (
 	"noroshi/sense/sbom/scan"
 )
 
-// Inventory reads bills of materials into one inventory. A system without a name
+// inventory reads bills of materials into one inventory. A system without a name
 // is called after its file.
-func Inventory(files []string) (*affected.Inventory, error) {
+func inventory(files []string) (*affected.Inventory, error) {
 	v := affected.NewInventory()
 	for _, f := range files {
 		s, err := sbom.ReadFile(f)

@@ -11,6 +11,7 @@ import (
 	"noroshi/analyse/affected"
 	"noroshi/analyse/exploited"
 	"noroshi/analyse/feed"
+	"noroshi/analyse/nvd"
 	"noroshi/analyse/vex"
 	"noroshi/fault"
 )
@@ -18,7 +19,9 @@ import (
 // KnowledgeFiles are the files against which systems are judged, and what is
 // said of the systems themselves.
 type KnowledgeFiles struct {
+	Systems    []string // bills of materials
 	Advisories []string
+	NVD        []string
 	Known      []string // KEV and EPSS
 	VEX        []string // decisions
 	Remember   string   // what feeds had the last time; "" does not remember
@@ -30,6 +33,8 @@ type KnowledgeFiles struct {
 // Knowledge is what was read.
 type Knowledge struct {
 	Advisories *affected.Advisories
+	systems    *affected.Inventory
+	nvd        *nvd.Known       // nil when no file was named
 	known      *exploited.Known // nil when no file was named
 	decisions  *vex.Decisions   // nil when no file was named
 	place      affected.Place
@@ -38,6 +43,10 @@ type Knowledge struct {
 // Load reads the files.
 func (o KnowledgeFiles) Load() (Knowledge, error) {
 	k := Knowledge{Advisories: affected.New(), place: o.Place}
+	var err error
+	if k.systems, err = inventory(o.Systems); err != nil {
+		return k, err
+	}
 	m, err := recall(o.Remember)
 	if err != nil {
 		return k, err
@@ -52,7 +61,7 @@ func (o KnowledgeFiles) Load() (Knowledge, error) {
 		}
 		o.Say(fmt.Sprintf("%s: %d advisories, %d withdrawn, %d of what is not judged here, %d refused", f, r.Advisories, r.Withdrawn, r.Unusable, r.Refused), r.Problems)
 	}
-	if k.Advisories.Len() == 0 {
+	if len(o.Advisories) > 0 && k.Advisories.Len() == 0 {
 		return k, fault.New(fault.Invalid, "app.sbom", "the advisories speak of no ecosystem whose versions are known here")
 	}
 	for _, f := range o.Known {
@@ -68,6 +77,19 @@ func (o KnowledgeFiles) Load() (Knowledge, error) {
 		}
 		o.Say(fmt.Sprintf("%s: %s, %d entries, %d refused", f, r.Kind, r.Entries, r.Refused), r.Problems)
 	}
+	for _, f := range o.NVD {
+		if k.nvd == nil {
+			k.nvd = &nvd.Known{}
+		}
+		r, err := k.nvd.Load(f, k.systems.Named)
+		if err == nil {
+			err = m.believe(f, r.Contents())
+		}
+		if err != nil {
+			return k, err
+		}
+		o.Say(fmt.Sprintf("%s: NVD, %d weaknesses, %d about these systems' products, %d refused", f, r.Entries, r.Kept, r.Refused), r.Problems)
+	}
 	for _, f := range o.VEX {
 		if k.decisions == nil {
 			k.decisions = &vex.Decisions{}
@@ -81,8 +103,26 @@ func (o KnowledgeFiles) Load() (Knowledge, error) {
 	return k, m.write(o.Remember)
 }
 
-// Judge adds what is known beside the advisories to results.
-func (k Knowledge) Judge(results []affected.Result) []affected.Result {
+// Check says of every system what hits it.
+func (k Knowledge) Check() []affected.Result {
+	results := k.systems.Check(k.Advisories)
+	if k.nvd != nil {
+		results = k.systems.ByName(results, k.Advisories, k.nvd, "")
+	}
+	return k.judge(results)
+}
+
+// WhoIsHit says which systems a weakness hits.
+func (k Knowledge) WhoIsHit(name string) ([]affected.Result, error) {
+	results, err := k.systems.WhoIsHit(k.Advisories, name)
+	if k.nvd != nil && k.nvd.Has(name) {
+		results, err = k.systems.ByName(results, k.Advisories, k.nvd, name), nil
+	}
+	return k.judge(results), err
+}
+
+// judge adds what is known beside the advisories to results.
+func (k Knowledge) judge(results []affected.Result) []affected.Result {
 	for i := range results {
 		if k.known != nil {
 			results[i].Weigh(k.known, k.place)

@@ -21,7 +21,7 @@ import (
 type matching struct {
 	fs                                      *flag.FlagSet
 	advisories, known, exposure, importance string
-	remember, lang, vex                     string
+	remember, lang, vex, nvd                string
 	asJSON                                  bool
 }
 
@@ -31,6 +31,7 @@ func newMatching(env *environment, verb string) *matching {
 	m.fs.StringVar(&m.advisories, "advisories", "", "files of advisories, parted by commas: all.zip of an ecosystem from osv.dev, a repository's archive, or one advisory in a .json")
 	m.fs.StringVar(&m.known, "known", "", "files of what is known of attacks, parted by commas: KEV (JSON) and EPSS (CSV, also .gz); adds a priority to each hit")
 	m.fs.StringVar(&m.vex, "vex", "", "files of decisions (VEX), parted by commas: OpenVEX, CycloneDX or CSAF; a hit that is decided not to be one is told apart, with the reason")
+	m.fs.StringVar(&m.nvd, "nvd", "", "files of NVD (JSON 2.0, also .gz), parted by commas: for components with a CPE of whose package URL nothing is known; of low confidence")
 	m.fs.StringVar(&m.exposure, "exposure", "", "whether the systems are reached from the Internet: outside or inside")
 	m.fs.StringVar(&m.importance, "importance", "", "how important the systems are: low, medium or high")
 	m.fs.StringVar(&m.remember, "remember", "", "file that remembers what feeds had: one that lost more than half since the last time is not believed")
@@ -39,10 +40,10 @@ func newMatching(env *environment, verb string) *matching {
 	return m
 }
 
-// load reads what the flags name.
-func (m *matching) load(env *environment) (app.Knowledge, error) {
+// load reads the systems, and what the flags name.
+func (m *matching) load(env *environment, systems []string) (app.Knowledge, error) {
 	switch {
-	case m.advisories == "":
+	case m.advisories == "" && m.nvd == "":
 		return app.Knowledge{}, fault.New(fault.Invalid, "cli.sbom", "say against what: --advisories FILE.zip,…")
 	case m.lang != "en" && m.lang != "ja":
 		return app.Knowledge{}, fault.New(fault.Invalid, "cli.sbom", "--lang takes en or ja")
@@ -54,7 +55,7 @@ func (m *matching) load(env *environment) (app.Knowledge, error) {
 		return app.Knowledge{}, fault.New(fault.Invalid, "cli.sbom", "--exposure takes outside or inside")
 	}
 	o := app.KnowledgeFiles{
-		Advisories: list(m.advisories), Known: list(m.known), VEX: list(m.vex), Remember: m.remember,
+		Systems: systems, Advisories: list(m.advisories), Known: list(m.known), VEX: list(m.vex), NVD: list(m.nvd), Remember: m.remember,
 		Place: affected.Place{Exposure: exposure, Importance: m.importance},
 		Say:   func(what string, p feed.Problems) { sayProblems(env.err, what, p) },
 	}
@@ -85,15 +86,11 @@ func checkSBOM(env *environment, args []string) error {
 	if len(files) == 0 {
 		return fault.New(fault.Invalid, "cli.sbom", "say of what: noroshi sbom check --advisories FILE.zip SBOM…")
 	}
-	k, err := m.load(env)
+	k, err := m.load(env, files)
 	if err != nil {
 		return err
 	}
-	v, err := app.Inventory(files)
-	if err != nil {
-		return err
-	}
-	return m.answer(env.out, k.Judge(v.Check(k.Advisories)))
+	return m.answer(env.out, k.Check())
 }
 
 func whoIsHit(env *environment, args []string) error {
@@ -105,15 +102,11 @@ func whoIsHit(env *environment, args []string) error {
 	if len(rest) < 2 {
 		return fault.New(fault.Invalid, "cli.sbom", "say by what and who: noroshi sbom who-is-hit CVE-2026-1234 --advisories FILE.zip SBOM…")
 	}
-	k, err := m.load(env)
+	k, err := m.load(env, rest[1:])
 	if err != nil {
 		return err
 	}
-	v, err := app.Inventory(rest[1:])
-	if err != nil {
-		return err
-	}
-	results, err := v.WhoIsHit(k.Advisories, rest[0])
+	results, err := k.WhoIsHit(rest[0])
 	if err != nil {
 		return err
 	}
@@ -121,7 +114,7 @@ func whoIsHit(env *environment, args []string) error {
 		fmt.Fprintf(env.out, "none of %d systems is hit by %s\n", len(rest)-1, rest[0])
 		return nil
 	}
-	return m.answer(env.out, k.Judge(results))
+	return m.answer(env.out, results)
 }
 
 func (m *matching) answer(out io.Writer, results []affected.Result) error {
@@ -155,7 +148,7 @@ func table(out io.Writer, results []affected.Result, lang string) error {
 				continue
 			}
 			hits++
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s%s\n", system, plain(h.Weakness.Weakness), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path())), priority(h, lang))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s%s\n", system, plain(h.Weakness.Weakness), plain(h.Component)+doubt(h), plain(orNone(h.Fixed)), plain(through(h.Path())), priority(h, lang))
 		}
 		if hits > before {
 			hit++
@@ -177,6 +170,14 @@ func table(out io.Writer, results []affected.Result, lang string) error {
 		}
 	}
 	return nil
+}
+
+// doubt marks a hit that is said by name only.
+func doubt(h affected.Hit) string {
+	if h.Confidence == "" {
+		return ""
+	}
+	return " (by its CPE, " + h.Confidence + " confidence)"
 }
 
 // priority is the last column, with its reason.

@@ -59,6 +59,10 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 	before, after := file("old/feed.json", strings.TrimSuffix(many, ",")+"]}"), file("new/feed.json", `{"vulnerabilities":[{"cveID":"CVE-2026-2000","dateAdded":"2026-01-02"}]}`)
 	memory := filepath.Join(dir, "memory.json")
 	decided := file("ours.json", `{"@context":"https://openvex.dev/ns/v0.2.0","author":"Ann","timestamp":"2026-01-02T00:00:00Z","statements":[{"vulnerability":"CVE-2026-1000","products":[{"@id":"pkg:npm/left"}],"status":"not_affected","impact_statement":"it is not called"},{"vulnerability":"X","products":[],"status":"fixed"}]}`)
+	appliance := file("appliance.json", `{"bomFormat":"CycloneDX","specVersion":"1.5","metadata":{"component":{"name":"appliance","bom-ref":"x"}},"components":[
+		{"name":"mysql","version":"5.7.1","cpe":"cpe:2.3:a:oracle:mysql:*:*:*:*:*:*:*:*"},{"name":"left","version":"1.0.0","purl":"pkg:npm/left@1.0.0","cpe":"cpe:2.3:a:left:left:1.0.0:*:*:*:*:*:*:*"}]}`)
+	national := file("nvd.json", `{"vulnerabilities":[{"cve":{"id":"CVE-2026-3000","configurations":[{"nodes":[{"operator":"OR","cpeMatch":[{"vulnerable":true,"criteria":"cpe:2.3:a:oracle:mysql:*:*:*:*:*:*:*:*","versionEndExcluding":"5.7.2"}]}]}]}},
+		{"cve":{"id":"CVE-2026-3001","configurations":[{"nodes":[{"operator":"OR","cpeMatch":[{"vulnerable":true,"criteria":"cpe:2.3:a:left:left:*:*:*:*:*:*:*:*"}]}]}]}},{"cve":{"id":"CVE-2026-3002"}}]}`)
 	export := []string{"vex", "--author", "Ann", "--id", "https://example.org/1", "--advisories", advisories, sbom, "--vex", decided, "--format"}
 	for _, c := range []struct {
 		code int
@@ -82,6 +86,10 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 		{2, []string{"there are openvex, cyclonedx, csaf"}, append(slices.Clip(export), "pdf")},
 		{2, []string{"who says so"}, []string{"vex", sbom}},
 		{2, []string{"neither OpenVEX"}, []string{"check", "--vex", file("no.vex.json", "{}"), sbom, "--advisories", advisories}},
+		{0, []string{"NVD, 3 weaknesses, 2 about", "CVE-2026-3000", "mysql 5.7.1 (by its CPE, low confidence)", "CVE-2026-1000", "1 of 1 systems are hit, 2 times"}, []string{"check", "--nvd", national, appliance, "--advisories", advisories}},
+		{0, []string{"CVE-2026-3001", "1 of 1 systems are hit, 2 times"}, []string{"check", "--nvd", national, appliance}},
+		{0, []string{"CVE-2026-3000", "1 of 1 systems are hit, 1 times"}, []string{"who-is-hit", "CVE-2026-3000", "--nvd", national, appliance, "--advisories", advisories}},
+		{0, []string{"none of 1 systems is hit"}, []string{"who-is-hit", "CVE-2026-3001", "--nvd", national, appliance, "--advisories", advisories}},
 		{2, []string{"--importance takes"}, []string{"check", "--importance", "huge", sbom, "--advisories", advisories}},
 		{2, []string{"--exposure takes"}, []string{"check", "--exposure", "huge", sbom, "--advisories", advisories}},
 		{0, nil, []string{"check", "--remember", memory, "--known", before, sbom, "--advisories", advisories}},

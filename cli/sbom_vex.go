@@ -22,14 +22,10 @@ func exportVEX(env *environment, args []string) error {
 	if len(files) != 1 || o.Author == "" || o.ID == "" {
 		return fault.New(fault.Invalid, "cli.sbom", "say of which system and who says so: noroshi sbom vex --format openvex --author NAME --id IRI --advisories FILE.zip --vex FILE SBOM")
 	}
-	k, err := m.load(env)
-	if err != nil {
-		return err
-	}
-	v, err := app.Inventory(files)
+	k, err := m.load(env, files)
 	if err != nil {
 		return err
 	}
 	o.Now = time.Now()
-	return app.WriteVEX(env.out, k.Judge(v.Check(k.Advisories))[0], o)
+	return app.WriteVEX(env.out, k.Check()[0], o)
 }

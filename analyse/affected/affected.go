@@ -21,11 +21,12 @@ type Advisories struct {
 	byID   map[string]int32
 	at     map[string][]place
 	groups groups
+	types  map[string]bool // of packages that any is about
 }
 
 // New returns an empty set of advisories.
 func New() *Advisories {
-	return &Advisories{byID: map[string]int32{}, at: map[string][]place{}, groups: groups{of: map[string]int32{}}}
+	return &Advisories{byID: map[string]int32{}, at: map[string][]place{}, types: map[string]bool{}, groups: groups{of: map[string]int32{}}}
 }
 
 // advisory is what is kept of one.
@@ -70,6 +71,7 @@ func (a *Advisories) add(x advisory, aliases []string) {
 	a.byID[x.id] = n
 	for i, p := range x.affected {
 		a.at[p.key] = append(a.at[p.key], place{n, int32(i)})
+		a.types[typeOf(p.key)] = true
 	}
 	for _, alias := range aliases {
 		a.groups.join(x.id, alias)

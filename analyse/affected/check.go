@@ -21,9 +21,11 @@ type Weakness struct {
 	Summary   string   `json:"summary,omitempty"`
 	Component string   `json:"component"`
 	PURL      string   `json:"purl"`
-	Fixed     string   `json:"fixed,omitempty"`  // the lowest version that none of them affects
-	Remedy    string   `json:"remedy,omitempty"` // what to do, as an advisory says it
-	Vectors   []string `json:"cvss,omitempty"`   // as the advisories have them
+	// Confidence is "low" where only the names of NVD say so (ByName).
+	Confidence string   `json:"confidence,omitempty"`
+	Fixed      string   `json:"fixed,omitempty"`  // the lowest version that none of them affects
+	Remedy     string   `json:"remedy,omitempty"` // what to do, as an advisory says it
+	Vectors    []string `json:"cvss,omitempty"`   // as the advisories have them
 	// Score is the highest of the vectors, and Threat what is known of attacks: of
 	// what Weigh has seen.
 	Score   float64           `json:"score,omitempty"`
@@ -65,6 +67,7 @@ type Result struct {
 	Hits     []Hit          `json:"hits"`
 	Unjudged map[string]int `json:"unjudged,omitempty"` // components, by why they cannot be judged
 	purl     bom.PURL
+	system   int32
 }
 
 // Check judges every system. Each release of a package is judged once, however
@@ -128,10 +131,14 @@ func (v *Inventory) bySystem(list []Hit) [][]Hit {
 
 // result orders the hits of one system.
 func (v *Inventory) result(system int, hits []Hit) Result {
+	v.sort(hits)
+	return Result{System: v.systems[system].name, Version: v.systems[system].version, Hits: hits, purl: v.systems[system].purl, system: int32(system)}
+}
+
+func (v *Inventory) sort(hits []Hit) {
 	slices.SortStableFunc(hits, func(a, b Hit) int {
 		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Weakness.Weakness, b.Weakness.Weakness))
 	})
-	return Result{System: v.systems[system].name, Version: v.systems[system].version, Hits: hits, purl: v.systems[system].purl}
 }
 
 // WhoIsHit answers for one weakness, by any of its names, with the systems that

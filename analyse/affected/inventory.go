@@ -1,6 +1,7 @@
 package affected
 
 import (
+	"noroshi/analyse/nvd"
 	"noroshi/bom"
 )
 
@@ -11,6 +12,7 @@ type Inventory struct {
 	releases  []release
 	known     map[string]int32   // by package URL, or name and version
 	byPackage map[string][]int32 // releases by the key of their package
+	names     map[string]bool    // what NVD calls them (nvd.CPE.Key)
 }
 
 type system struct {
@@ -24,6 +26,7 @@ type system struct {
 type release struct {
 	label, purl, key, version, why string
 	component                      bom.PURL
+	name                           *nvd.CPE // nil when it has none
 	uses                           []use
 }
 
@@ -31,7 +34,7 @@ type use struct{ system, component int32 }
 
 // NewInventory returns an empty inventory.
 func NewInventory() *Inventory {
-	return &Inventory{known: map[string]int32{}, byPackage: map[string][]int32{}}
+	return &Inventory{known: map[string]int32{}, byPackage: map[string][]int32{}, names: map[string]bool{}}
 }
 
 // Add takes a system in.
@@ -50,13 +53,16 @@ func (v *Inventory) Add(s bom.System) {
 func (v *Inventory) release(c bom.Component) int32 {
 	name := c.PURL.String()
 	if name == "" || c.PURL.Version == "" {
-		name += "\n" + c.Name + "\n" + c.Version
+		name += "\n" + c.Name + "\n" + c.Version + "\n" + c.CPE
 	}
 	if r, ok := v.known[name]; ok {
 		return r
 	}
 	n := int32(len(v.releases))
-	r := release{label: c.Label(), purl: c.PURL.String(), component: c.PURL}
+	r := release{label: c.Label(), purl: c.PURL.String(), component: c.PURL, name: nameOf(c)}
+	if r.name != nil {
+		v.names[r.name.Key()] = true
+	}
 	r.key, r.version, r.why = releaseOf(c)
 	v.releases = append(v.releases, r)
 	v.known[name] = n

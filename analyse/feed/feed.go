@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"os"
 
@@ -37,39 +38,69 @@ func (p *Problems) Note(place string, err error) {
 	}
 }
 
-// ReadFile returns what is in a file, unpacked when it is gzip, and refuses one
-// of more than max bytes.
-func ReadFile(name string, max int64) ([]byte, error) {
+// Stream shows what is in a file to read, unpacked when it is gzip. The limit
+// holds for what comes out: a small file may unpack to a huge one.
+func Stream(name string, max int64, read func(io.Reader) error) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fault.As(fault.NotFound, "feed.read", err, "%v", err)
+		return fault.As(fault.NotFound, "feed.read", err, "%v", err)
 	}
 	defer func() { _ = f.Close() }() // It was only read.
-	b, err := Read(f, max)
-	if e, ok := err.(*fault.Error); ok {
-		return nil, e.At("%s", name)
+	in, err := Unpack(f, max)
+	if err == nil {
+		err = read(in)
+		// Why the bytes ended says more than what was missed in them.
+		if in.(*limited).err != nil {
+			err = in.(*limited).err
+		}
 	}
-	return b, err
+	var e *fault.Error
+	switch {
+	case errors.As(err, &e) && e.Place != "":
+		return e.At("%s, %s", name, e.Place)
+	case errors.As(err, &e):
+		return e.At("%s", name)
+	}
+	return err
 }
 
-// Read returns what a reader gives, unpacked when it is gzip. The limit holds
-// for what comes out: a small file may unpack to a huge one.
-func Read(r io.Reader, max int64) ([]byte, error) {
+// Unpack returns a reader of what is in another, unpacked when that is gzip, that
+// gives no more than max bytes.
+func Unpack(r io.Reader, max int64) (io.Reader, error) {
 	b := bufio.NewReader(r)
-	var in io.Reader = b
-	if head, _ := b.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(b)
-		if err != nil {
-			return nil, fault.As(fault.Invalid, "feed.read", err, "it begins as gzip and cannot be unpacked: %v", err)
-		}
-		in = z
+	if head, _ := b.Peek(2); !bytes.Equal(head, []byte{0x1f, 0x8b}) {
+		return &limited{in: b, max: max, left: max}, nil
 	}
-	out, err := io.ReadAll(io.LimitReader(in, max+1))
+	z, err := gzip.NewReader(b)
 	if err != nil {
-		return nil, fault.As(fault.Invalid, "feed.read", err, "it cannot be read: %v", err)
+		return nil, fault.As(fault.Invalid, "feed.read", err, "it begins as gzip and cannot be unpacked: %v", err)
 	}
-	if int64(len(out)) > max {
-		return nil, fault.New(fault.TooLarge, "feed.read", "it is larger than the %d MiB that are read", max>>20)
+	return &limited{in: z, max: max, left: max}, nil
+}
+
+// limited fails where a reader gives more than it may.
+type limited struct {
+	in        io.Reader
+	max, left int64
+	err       error
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.err != nil {
+		return 0, l.err
 	}
-	return out, nil
+	// One byte more than may be is asked for, so that exactly full is fine.
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.in.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		l.err = fault.New(fault.TooLarge, "feed.read", "it is larger than the %d MiB that are read", l.max>>20)
+		return 0, l.err
+	}
+	if err != nil && err != io.EOF {
+		l.err = fault.As(fault.Invalid, "feed.read", err, "it cannot be read: %v", err)
+		return n, l.err
+	}
+	return n, err
 }

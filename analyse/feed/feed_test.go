@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -52,19 +53,26 @@ func TestABombIsRefused(t *testing.T) {
 	z := gzip.NewWriter(&packed)
 	_, _ = z.Write(make([]byte, 1<<20))
 	_ = z.Close()
-	if _, err := Read(bytes.NewReader(packed.Bytes()), 1<<20-1); fault.KindOf(err) != fault.TooLarge {
+	read := func(r io.Reader, max int64) ([]byte, error) {
+		in, err := Unpack(r, max)
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(in)
+	}
+	if _, err := read(bytes.NewReader(packed.Bytes()), 1<<20-1); fault.KindOf(err) != fault.TooLarge {
 		t.Error(err)
 	}
-	if b, err := Read(bytes.NewReader(packed.Bytes()), 1<<20); err != nil || len(b) != 1<<20 {
+	if b, err := read(bytes.NewReader(packed.Bytes()), 1<<20); err != nil || len(b) != 1<<20 {
 		t.Error(len(b), err)
 	}
-	if _, err := Read(bytes.NewReader(packed.Bytes()[:20]), 1<<20); fault.KindOf(err) != fault.Invalid {
+	if _, err := read(bytes.NewReader(packed.Bytes()[:20]), 1<<20); fault.KindOf(err) != fault.Invalid {
 		t.Error(err)
 	}
-	if b, err := Read(strings.NewReader("plain"), 5); err != nil || string(b) != "plain" {
+	if b, err := read(strings.NewReader("plain"), 5); err != nil || string(b) != "plain" {
 		t.Error(string(b), err)
 	}
-	if _, err := ReadFile(t.TempDir()+"/nowhere", 5); fault.KindOf(err) != fault.NotFound {
+	if err := Stream(t.TempDir()+"/nowhere", 5, nil); fault.KindOf(err) != fault.NotFound {
 		t.Error(err)
 	}
 }

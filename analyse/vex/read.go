@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -29,19 +30,15 @@ type Report struct {
 }
 
 // Load reads a file of decisions.
-func (d *Decisions) Load(name string) (Report, error) {
-	b, err := feed.ReadFile(name, maxBytes)
-	if err != nil {
-		return Report{File: name}, err
-	}
-	r, err := d.Read(b)
-	r.File = name
-	if e, ok := err.(*fault.Error); ok {
-		if e.Place != "" {
-			return r, e.At("%s, %s", name, e.Place)
+func (d *Decisions) Load(name string) (r Report, err error) {
+	err = feed.Stream(name, maxBytes, func(in io.Reader) error {
+		b, err := io.ReadAll(in)
+		if err == nil {
+			r, err = d.Read(b)
 		}
-		return r, e.At("%s", name)
-	}
+		return err
+	})
+	r.File = name
 	return r, err
 }
 
