@@ -8,6 +8,7 @@ package bom
 type System struct {
 	Name    string
 	Version string
+	PURL    PURL // the zero value when it has none
 	// Format is what it was read from, such as "CycloneDX 1.6".
 	Format string
 	// Created and Authors are who made the bill of materials, and when, as it

@@ -39,6 +39,9 @@ func ParsePURL(s string) (p PURL, err error) {
 		return refuse("type and name are missing")
 	}
 	p.Type = strings.ToLower(typ)
+	if strings.HasPrefix(path, "@") && !strings.Contains(path, "/") {
+		return refuse("its name is empty")
+	}
 	// An @ before the last slash is a scope that was not escaped, no version.
 	if at := strings.LastIndexByte(path, '@'); at > strings.LastIndexByte(path, '/') && at > 0 {
 		if p.Version, ok = unescape(path[at+1:]); !ok {

@@ -7,10 +7,12 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,12 +44,26 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.WriteString(w, `{"id":"GHSA-1","aliases":["CVE-2026-1"],"modified":"1","affected":[{"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"2.0.1"}]}]}]}`)
+	_, _ = io.WriteString(w, `{"id":"GHSA-1","aliases":["CVE-2026-1000"],"modified":"1","severity":[{"type":"CVSS_V3","score":"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],"affected":[{"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"2.0.1"}]}]}]}`)
 	if err := errors.Join(z.Close(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	sbom, other := filepath.Join(dir, "shop.cdx.json"), file("other.spdx", "SPDXVersion: SPDX-2.3\nDocumentName: other\n")
 	fresh := file("fresh.json", `{"id":"X-1","affected":[{"package":{"ecosystem":"npm","name":"web"},"versions":["1.0.0"]}]}`)
+	known := file("kev.json", `{"vulnerabilities":[{"cveID":"CVE-2026-1000","dateAdded":"2026-01-02","knownRansomwareCampaignUse":"Known"}]}`) +
+		"," + file("epss.csv", "cve,epss,percentile\nCVE-2026-1000,0.9,0.99\n")
+	many := `{"vulnerabilities":[`
+	for i := range 20 {
+		many += fmt.Sprintf(`{"cveID":"CVE-2026-20%02d","dateAdded":"2026-01-02"},`, i)
+	}
+	before, after := file("old/feed.json", strings.TrimSuffix(many, ",")+"]}"), file("new/feed.json", `{"vulnerabilities":[{"cveID":"CVE-2026-2000","dateAdded":"2026-01-02"}]}`)
+	memory := filepath.Join(dir, "memory.json")
+	decided := file("ours.json", `{"@context":"https://openvex.dev/ns/v0.2.0","author":"Ann","timestamp":"2026-01-02T00:00:00Z","statements":[{"vulnerability":"CVE-2026-1000","products":[{"@id":"pkg:npm/left"}],"status":"not_affected","impact_statement":"it is not called"},{"vulnerability":"X","products":[],"status":"fixed"}]}`)
+	appliance := file("appliance.json", `{"bomFormat":"CycloneDX","specVersion":"1.5","metadata":{"component":{"name":"appliance","bom-ref":"x"}},"components":[
+		{"name":"mysql","version":"5.7.1","cpe":"cpe:2.3:a:oracle:mysql:*:*:*:*:*:*:*:*"},{"name":"left","version":"1.0.0","purl":"pkg:npm/left@1.0.0","cpe":"cpe:2.3:a:left:left:1.0.0:*:*:*:*:*:*:*"}]}`)
+	national := file("nvd.json", `{"vulnerabilities":[{"cve":{"id":"CVE-2026-3000","configurations":[{"nodes":[{"operator":"OR","cpeMatch":[{"vulnerable":true,"criteria":"cpe:2.3:a:oracle:mysql:*:*:*:*:*:*:*:*","versionEndExcluding":"5.7.2"}]}]}]}},
+		{"cve":{"id":"CVE-2026-3001","configurations":[{"nodes":[{"operator":"OR","cpeMatch":[{"vulnerable":true,"criteria":"cpe:2.3:a:left:left:*:*:*:*:*:*:*:*"}]}]}]}},{"cve":{"id":"CVE-2026-3002"}}]}`)
+	export := []string{"vex", "--author", "Ann", "--id", "https://example.org/1", "--advisories", advisories, sbom, "--vex", decided, "--format"}
 	for _, c := range []struct {
 		code int
 		says []string
@@ -55,10 +71,30 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 	}{
 		{0, nil, []string{"scan", filepath.Join(dir, "shop"), "--output", sbom, "--author", "Ann"}},
 		{0, []string{"of 100", "supplier", "2 of 2 lack it"}, []string{"quality", sbom}},
-		{0, []string{"shop 3.1.0", "CVE-2026-1", "left 2.0.0", "2.0.1", "web 1.0.0", "1 of 2 systems are hit, 1 times"}, []string{"check", sbom, other, "--advisories", advisories}},
-		{0, []string{`"weakness": "CVE-2026-1"`}, []string{"who-is-hit", "--json", "GHSA-1", "--advisories", advisories, sbom}},
-		{0, []string{"none of 1 systems is hit"}, []string{"who-is-hit", "CVE-2026-1", "--advisories", advisories, other}},
+		{0, []string{"shop 3.1.0", "CVE-2026-1000", "left 2.0.0", "2.0.1", "web 1.0.0", "1 of 2 systems are hit, 1 times"}, []string{"check", sbom, other, "--advisories", advisories}},
+		{0, []string{`"weakness": "CVE-2026-1000"`}, []string{"who-is-hit", "--json", "GHSA-1", "--advisories", advisories, sbom}},
+		{0, []string{"none of 1 systems is hit"}, []string{"who-is-hit", "CVE-2026-1000", "--advisories", advisories, other}},
 		{0, []string{"1 of 1 systems are hit"}, []string{"who-is-hit", "X-1", "--advisories", advisories + "," + fresh, sbom}},
+		{0, []string{"act: mend it as soon as possible", "by ransomware too since 2026-01-02", "the importance of the system"}, []string{"check", "--known", known, "--exposure", "outside", "--importance", "high", sbom, "--advisories", advisories}},
+		{0, []string{"track: 通常の更新", "インターネットから到達できません"}, []string{"check", "--known", known, "--exposure", "inside", "--importance", "low", "--lang", "ja", sbom, "--advisories", advisories}},
+		{0, []string{`"decision": "act"`, `"ransomware": true`, `"epss": 0.9`, `"score": 9.8`}, []string{"who-is-hit", "CVE-2026-1000", "--json", "--known", known, sbom, "--advisories", advisories}},
+		{0, []string{"0 of 1 systems are hit, 0 times", "decided: shop 3.1.0, CVE-2026-1000 in left 2.0.0: not_affected, it is not called (Ann 2026-01-02)", "statements[1]"}, []string{"check", "--vex", decided, sbom, "--advisories", advisories}},
+		{0, []string{`"status": "not_affected"`}, []string{"check", "--json", "--vex", decided, sbom, "--advisories", advisories}},
+		{0, []string{`"impact_statement": "it is not called"`, `"pkg:npm/left@2.0.0"`}, append(slices.Clip(export), "openvex")},
+		{0, []string{`"state": "not_affected"`}, append(slices.Clip(export), "cyclonedx")},
+		{0, []string{`"known_not_affected"`}, append(slices.Clip(export), "csaf")},
+		{2, []string{"there are openvex, cyclonedx, csaf"}, append(slices.Clip(export), "pdf")},
+		{2, []string{"who says so"}, []string{"vex", sbom}},
+		{2, []string{"neither OpenVEX"}, []string{"check", "--vex", file("no.vex.json", "{}"), sbom, "--advisories", advisories}},
+		{0, []string{"NVD, 3 weaknesses, 2 about", "CVE-2026-3000", "mysql 5.7.1 (by its CPE, low confidence)", "CVE-2026-1000", "1 of 1 systems are hit, 2 times"}, []string{"check", "--nvd", national, appliance, "--advisories", advisories}},
+		{0, []string{"CVE-2026-3001", "1 of 1 systems are hit, 2 times"}, []string{"check", "--nvd", national, appliance}},
+		{0, []string{"CVE-2026-3000", "1 of 1 systems are hit, 1 times"}, []string{"who-is-hit", "CVE-2026-3000", "--nvd", national, appliance, "--advisories", advisories}},
+		{0, []string{"none of 1 systems is hit"}, []string{"who-is-hit", "CVE-2026-3001", "--nvd", national, appliance, "--advisories", advisories}},
+		{2, []string{"--importance takes"}, []string{"check", "--importance", "huge", sbom, "--advisories", advisories}},
+		{2, []string{"--exposure takes"}, []string{"check", "--exposure", "huge", sbom, "--advisories", advisories}},
+		{0, nil, []string{"check", "--remember", memory, "--known", before, sbom, "--advisories", advisories}},
+		{1, []string{"new/feed.json", "lost 95 %"}, []string{"check", "--remember", memory, "--known", after, sbom, "--advisories", advisories}},
+		{0, nil, []string{"check", "--remember", memory, "--known", before, sbom, "--advisories", advisories}},
 		{2, []string{"fresh.json.json", "no OSV advisory"}, []string{"check", "--advisories", file("fresh.json.json", "{}"), sbom}},
 		{4, []string{"no advisory that was loaded speaks of"}, []string{"who-is-hit", "CVE-2026-2", "--advisories", advisories, sbom}},
 		{4, []string{"nothing of Go, npm, Python or Debian"}, []string{"scan", t.TempDir()}},

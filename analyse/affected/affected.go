@@ -21,16 +21,19 @@ type Advisories struct {
 	byID   map[string]int32
 	at     map[string][]place
 	groups groups
+	types  map[string]bool // of packages that any is about
 }
 
 // New returns an empty set of advisories.
 func New() *Advisories {
-	return &Advisories{byID: map[string]int32{}, at: map[string][]place{}, groups: groups{of: map[string]int32{}}}
+	return &Advisories{byID: map[string]int32{}, at: map[string][]place{}, types: map[string]bool{}, groups: groups{of: map[string]int32{}}}
 }
 
 // advisory is what is kept of one.
 type advisory struct {
 	id, summary, modified string
+	remedy                string // what to do, where it says so
+	vectors               []string
 	place                 int32 // of its id in the groups
 	affected              []affectedPackage
 }
@@ -46,6 +49,9 @@ type affectedPackage struct {
 	// versions are those enumerated, each between two line feeds: a list of
 	// strings would be four times as large.
 	versions string
+	// within and fixes are what CSAF says: ranges, and versions that are fixed.
+	within []version.Range
+	fixes  []string
 }
 
 // Len is how many advisories are known.
@@ -65,6 +71,7 @@ func (a *Advisories) add(x advisory, aliases []string) {
 	a.byID[x.id] = n
 	for i, p := range x.affected {
 		a.at[p.key] = append(a.at[p.key], place{n, int32(i)})
+		a.types[typeOf(p.key)] = true
 	}
 	for _, alias := range aliases {
 		a.groups.join(x.id, alias)
@@ -113,6 +120,13 @@ func (p *affectedPackage) hits(v string) (fixed string, hit bool) {
 			if r.covers(p.rule, v) {
 				hit = true
 				fixed = p.lower(fixed, r.fix(p.rule, v))
+			}
+		}
+		hit = hit || slices.ContainsFunc(p.within, func(r version.Range) bool { return r.Contains(v) })
+		for _, f := range p.fixes {
+			if p.rule.Compare(f, v) > 0 {
+				fixed = p.lower(fixed, f)
+				break
 			}
 		}
 	}

@@ -218,7 +218,7 @@ func TestBrokenEntriesHideNoOthers(t *testing.T) {
 		"bomb.json":      io.LimitReader(zeros{}, 40<<20),
 		"readme.md":      strings.NewReader("# no"),
 	}))
-	if err != nil || r.Advisories != 4 || r.Withdrawn != 1 || r.Unusable != 1 || r.Refused != 3 || r.Foreign["NuGet"] != 1 || len(r.Problems) != 4 {
+	if err != nil || r.Advisories != 4 || r.Withdrawn != 1 || r.Unusable != 1 || r.Refused != 3 || r.Foreign["NuGet"] != 1 || len(r.Said) != 4 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if by, _ := hit(t, a, "pkg:npm/p@1.0.0"); len(by) != 4 {

@@ -5,6 +5,11 @@ import (
 	"encoding/json"
 	"slices"
 
+	"noroshi/analyse/cvss"
+	"noroshi/analyse/exploited"
+	"noroshi/analyse/ssvc"
+	"noroshi/analyse/vex"
+	"noroshi/bom"
 	"noroshi/fault"
 )
 
@@ -16,14 +21,28 @@ type Weakness struct {
 	Summary   string   `json:"summary,omitempty"`
 	Component string   `json:"component"`
 	PURL      string   `json:"purl"`
-	Fixed     string   `json:"fixed,omitempty"` // the lowest version that none of them affects
+	// Confidence is "low" where only the names of NVD say so (ByName).
+	Confidence string   `json:"confidence,omitempty"`
+	Fixed      string   `json:"fixed,omitempty"`  // the lowest version that none of them affects
+	Remedy     string   `json:"remedy,omitempty"` // what to do, as an advisory says it
+	Vectors    []string `json:"cvss,omitempty"`   // as the advisories have them
+	// Score is the highest of the vectors, and Threat what is known of attacks: of
+	// what Weigh has seen.
+	Score   float64           `json:"score,omitempty"`
+	Threat  *exploited.Threat `json:"threat,omitempty"`
+	vector  cvss.Vector
+	weighed bool
 }
 
 // Hit is one weakness in one component of one system.
 type Hit struct {
 	*Weakness
-	in  *Inventory
-	use use
+	// Priority says how soon it must be dealt with here, of what Weigh has seen.
+	Priority *ssvc.Answer
+	// Decision is what somebody decided about it (VEX), of what Decide has seen.
+	Decision *vex.Decision
+	in       *Inventory
+	use      use
 }
 
 // Path leads from what the system needs itself to the component; it is nil where
@@ -35,8 +54,10 @@ func (h Hit) Path() []string { return h.in.path(h.use) }
 func (h Hit) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		*Weakness
-		Path []string `json:"path,omitempty"`
-	}{h.Weakness, h.Path()})
+		Path     []string      `json:"path,omitempty"`
+		Priority *ssvc.Answer  `json:"priority,omitempty"`
+		Decision *vex.Decision `json:"decision,omitempty"`
+	}{h.Weakness, h.Path(), h.Priority, h.Decision})
 }
 
 // Result is a system with what hits it.
@@ -45,6 +66,8 @@ type Result struct {
 	Version  string         `json:"version,omitempty"`
 	Hits     []Hit          `json:"hits"`
 	Unjudged map[string]int `json:"unjudged,omitempty"` // components, by why they cannot be judged
+	purl     bom.PURL
+	system   int32
 }
 
 // Check judges every system. Each release of a package is judged once, however
@@ -76,7 +99,7 @@ func (v *Inventory) Check(a *Advisories) []Result {
 func (v *Inventory) found(list []Hit, a *Advisories, r *release, only *int32) []Hit {
 	for _, w := range a.hits(r, only) {
 		for _, u := range r.uses {
-			list = append(list, Hit{w, v, u})
+			list = append(list, Hit{Weakness: w, in: v, use: u})
 		}
 	}
 	return list
@@ -108,10 +131,14 @@ func (v *Inventory) bySystem(list []Hit) [][]Hit {
 
 // result orders the hits of one system.
 func (v *Inventory) result(system int, hits []Hit) Result {
+	v.sort(hits)
+	return Result{System: v.systems[system].name, Version: v.systems[system].version, Hits: hits, purl: v.systems[system].purl, system: int32(system)}
+}
+
+func (v *Inventory) sort(hits []Hit) {
 	slices.SortStableFunc(hits, func(a, b Hit) int {
 		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Weakness.Weakness, b.Weakness.Weakness))
 	})
-	return Result{System: v.systems[system].name, Version: v.systems[system].version, Hits: hits}
 }
 
 // WhoIsHit answers for one weakness, by any of its names, with the systems that
@@ -164,13 +191,21 @@ func (a *Advisories) hits(r *release, only *int32) (out []*Weakness) {
 		if i < 0 {
 			names := a.groups.names(group)
 			of = append(of, group)
-			out = append(out, &Weakness{Weakness: names[0], Names: names, By: []string{adv.id}, Summary: adv.summary, Component: r.label, PURL: r.purl, Fixed: x.fixed})
+			out = append(out, &Weakness{Weakness: names[0], Names: names, By: []string{adv.id}, Summary: adv.summary, Component: r.label, PURL: r.purl, Fixed: x.fixed, Remedy: adv.remedy, Vectors: adv.vectors})
 			continue
 		}
 		h := out[i]
 		h.By = append(h.By, adv.id)
 		if h.Summary == "" {
 			h.Summary = adv.summary
+		}
+		if h.Remedy == "" {
+			h.Remedy = adv.remedy
+		}
+		for _, vector := range adv.vectors {
+			if !slices.Contains(h.Vectors, vector) {
+				h.Vectors = append(slices.Clip(h.Vectors), vector)
+			}
 		}
 		// What one leaves open is not fixed; else the highest of the fixes is.
 		switch rule := a.list[x.advisory].affected[0].rule; {

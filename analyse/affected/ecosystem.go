@@ -74,9 +74,6 @@ func releaseOf(c bom.Component) (key, v, why string) {
 	if v = p.Version; v == "" {
 		v = c.Version
 	}
-	if v == "" {
-		return "", "", NoVersion
-	}
 	switch p.Type {
 	case "golang":
 		v = strings.TrimPrefix(v, "v")
@@ -96,7 +93,7 @@ func releaseOf(c bom.Component) (key, v, why string) {
 				v = sv
 			}
 		}
-		if e := p.Qualifiers["epoch"]; e != "" && !strings.Contains(v, ":") {
+		if e := p.Qualifiers["epoch"]; e != "" && v != "" && !strings.Contains(v, ":") {
 			v = e + ":" + v
 		}
 		if p.Namespace == "rocky-linux" || p.Namespace == "rockylinux" {
@@ -105,6 +102,9 @@ func releaseOf(c bom.Component) (key, v, why string) {
 		key = p.Package() + "@" + release
 	default:
 		key = p.Package()
+	}
+	if v == "" {
+		return key, "", NoVersion
 	}
 	if !rule.Valid(v) {
 		return key, v, OddVersion

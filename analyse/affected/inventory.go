@@ -1,6 +1,7 @@
 package affected
 
 import (
+	"noroshi/analyse/nvd"
 	"noroshi/bom"
 )
 
@@ -11,10 +12,12 @@ type Inventory struct {
 	releases  []release
 	known     map[string]int32   // by package URL, or name and version
 	byPackage map[string][]int32 // releases by the key of their package
+	names     map[string]bool    // what NVD calls them (nvd.CPE.Key)
 }
 
 type system struct {
 	name, version string
+	purl          bom.PURL
 	// Of each component: its release, and the component through which the system
 	// needs it.
 	release, parent []int32
@@ -22,6 +25,8 @@ type system struct {
 
 type release struct {
 	label, purl, key, version, why string
+	component                      bom.PURL
+	name                           *nvd.CPE // nil when it has none
 	uses                           []use
 }
 
@@ -29,13 +34,13 @@ type use struct{ system, component int32 }
 
 // NewInventory returns an empty inventory.
 func NewInventory() *Inventory {
-	return &Inventory{known: map[string]int32{}, byPackage: map[string][]int32{}}
+	return &Inventory{known: map[string]int32{}, byPackage: map[string][]int32{}, names: map[string]bool{}}
 }
 
 // Add takes a system in.
 func (v *Inventory) Add(s bom.System) {
 	n := int32(len(v.systems))
-	sys := system{name: s.Name, version: s.Version, release: make([]int32, len(s.Components)), parent: s.Parents()}
+	sys := system{name: s.Name, version: s.Version, purl: s.PURL, release: make([]int32, len(s.Components)), parent: s.Parents()}
 	for i, c := range s.Components {
 		r := v.release(c)
 		sys.release[i] = r
@@ -48,16 +53,22 @@ func (v *Inventory) Add(s bom.System) {
 func (v *Inventory) release(c bom.Component) int32 {
 	name := c.PURL.String()
 	if name == "" || c.PURL.Version == "" {
-		name += "\n" + c.Name + "\n" + c.Version
+		name += "\n" + c.Name + "\n" + c.Version + "\n" + c.CPE
 	}
 	if r, ok := v.known[name]; ok {
 		return r
 	}
 	n := int32(len(v.releases))
-	r := release{label: c.Label(), purl: c.PURL.String()}
+	r := release{label: c.Label(), purl: c.PURL.String(), component: c.PURL, name: nameOf(c)}
+	if r.name != nil {
+		v.names[r.name.Key()] = true
+	}
 	r.key, r.version, r.why = releaseOf(c)
 	v.releases = append(v.releases, r)
 	v.known[name] = n
+	if r.why == NoVersion {
+		r.key = "" // Nothing can be said of it.
+	}
 	if r.key != "" {
 		v.byPackage[r.key] = append(v.byPackage[r.key], n)
 	}

@@ -11,6 +11,7 @@ import (
 	"path"
 	"strings"
 
+	"noroshi/analyse/feed"
 	"noroshi/fault"
 )
 
@@ -19,7 +20,6 @@ const (
 	maxEntries = 3_000_000
 	maxEntry   = 16 << 20
 	maxTotal   = 16 << 30 // unpacked; all ecosystems of osv.dev have about 3 GiB
-	maxSaid    = 20       // problems that are told one by one
 )
 
 // Report is what became of the entries of a file.
@@ -28,10 +28,13 @@ type Report struct {
 	Advisories int            `json:"advisories"`
 	Withdrawn  int            `json:"withdrawn"`
 	Unusable   int            `json:"unusable"` // of other ecosystems, or of commits only
-	Refused    int            `json:"refused"`
 	Foreign    map[string]int `json:"other_ecosystems,omitempty"`
-	Problems   []string       `json:"problems,omitempty"` // the first of them
+	feed.Problems
+	names []string
 }
+
+// Contents is what feed.Believe compares with the last file.
+func (r *Report) Contents() feed.Contents { return feed.Summary(r.names) }
 
 func (r *Report) foreign(ecosystem string) {
 	family, _, _ := strings.Cut(ecosystem, ":")
@@ -40,13 +43,6 @@ func (r *Report) foreign(ecosystem string) {
 	}
 	if len(r.Foreign) < 100 || r.Foreign[family] > 0 {
 		r.Foreign[clip(family)]++
-	}
-}
-
-// problem notes what was passed over.
-func (r *Report) problem(place string, err error) {
-	if len(r.Problems) < maxSaid {
-		r.Problems = append(r.Problems, place+": "+fault.PublicOf(err))
 	}
 }
 
@@ -69,13 +65,13 @@ func (a *Advisories) Load(name string) (Report, error) {
 		return r, fault.New(fault.TooLarge, "affected.load", "it is larger than %d MiB", maxEntry>>20).At("%s", name)
 	}
 	if err := a.AddJSON(b, &r); err != nil {
-		return r, fault.As(fault.Invalid, "affected.load", err, "%s", fault.PublicOf(err)).At("%s", name)
+		return r, fault.As(fault.KindOf(err), "affected.load", err, "%s", fault.PublicOf(err)).At("%s", name)
 	}
 	return r, nil
 }
 
 // LoadZip reads the advisories of a zip file: every .json in the OSV schema, as
-// osv.dev publishes them, and every .yaml, as PyPA does. A single entry that is
+// osv.dev publishes them, or in CSAF, and every .yaml, as PyPA does. A single entry that is
 // broken is told in the report and hides none of the others.
 func (a *Advisories) LoadZip(name string) (Report, error) {
 	r := Report{File: name}
@@ -107,12 +103,11 @@ func (a *Advisories) LoadZip(name string) (Report, error) {
 			err = a.entry(ext, buf.Bytes(), &r)
 		}
 		if err != nil {
-			r.Refused++
-			r.problem(f.Name, err)
+			r.Refuse(f.Name, err)
 		}
 	}
 	if r.Advisories+r.Withdrawn+r.Unusable == 0 {
-		return r, fault.New(fault.Invalid, "affected.load", "there is no OSV advisory in it%s; osv.dev offers all.zip for each ecosystem", told(others)).At("%s", name)
+		return r, fault.New(fault.Invalid, "affected.load", "there is no advisory in OSV or CSAF in it%s; osv.dev offers all.zip for each ecosystem", told(others)).At("%s", name)
 	}
 	return r, nil
 }
@@ -164,6 +159,9 @@ func (a *Advisories) entry(ext string, b []byte, r *Report) error {
 			return err
 		}
 		return fault.As(fault.Invalid, "affected.load", err, "%v", err)
+	}
+	if x.ID == "" && ext == ".json" && bytes.Contains(b, []byte(`"csaf_version"`)) {
+		return a.takeCSAF(b, r)
 	}
 	return a.take(&x, r)
 }

@@ -1,6 +1,7 @@
 package affected
 
 import (
+	"slices"
 	"strings"
 
 	"noroshi/fault"
@@ -8,11 +9,12 @@ import (
 
 // osv is what is read of an advisory in the OSV schema, in JSON or YAML.
 type osv struct {
-	ID        string   `json:"id" yaml:"id"`
-	Modified  string   `json:"modified" yaml:"modified"`
-	Withdrawn string   `json:"withdrawn" yaml:"withdrawn"`
-	Aliases   []string `json:"aliases" yaml:"aliases"`
-	Summary   string   `json:"summary" yaml:"summary"`
+	ID        string        `json:"id" yaml:"id"`
+	Modified  string        `json:"modified" yaml:"modified"`
+	Withdrawn string        `json:"withdrawn" yaml:"withdrawn"`
+	Aliases   []string      `json:"aliases" yaml:"aliases"`
+	Summary   string        `json:"summary" yaml:"summary"`
+	Severity  []osvSeverity `json:"severity" yaml:"severity"`
 	Affected  []struct {
 		Package struct {
 			Ecosystem string `json:"ecosystem" yaml:"ecosystem"`
@@ -22,8 +24,14 @@ type osv struct {
 			Type   string     `json:"type" yaml:"type"`
 			Events []osvEvent `json:"events" yaml:"events"`
 		} `json:"ranges" yaml:"ranges"`
-		Versions []string `json:"versions" yaml:"versions"`
+		Versions []string      `json:"versions" yaml:"versions"`
+		Severity []osvSeverity `json:"severity" yaml:"severity"`
 	} `json:"affected" yaml:"affected"`
+}
+
+// osvSeverity is a CVSS vector, whatever its type says of the version.
+type osvSeverity struct {
+	Score string `json:"score" yaml:"score"`
 }
 
 type osvEvent struct {
@@ -38,6 +46,7 @@ const (
 	maxName     = 512
 	maxAliases  = 1000
 	maxSummary  = 300
+	maxVectors  = 8
 	maxPackages = 20_000
 )
 
@@ -58,7 +67,7 @@ func (a *Advisories) take(x *osv, r *Report) error {
 		r.Withdrawn++
 		return nil
 	}
-	out := advisory{id: x.ID, modified: x.Modified, summary: clip(x.Summary)}
+	out := advisory{id: x.ID, modified: x.Modified, summary: clip(x.Summary), vectors: vectorsOf(nil, x.Severity)}
 	for _, p := range x.Affected {
 		if len(p.Package.Name) > maxName {
 			return fault.New(fault.Invalid, "affected.advisory", "the name of a package is longer than %d bytes", maxName)
@@ -75,7 +84,7 @@ func (a *Advisories) take(x *osv, r *Report) error {
 			}
 			s, err := spanOf(given.Events, rule.Valid)
 			if err != nil {
-				r.problem(x.ID, err)
+				r.Note(x.ID, err)
 				continue
 			}
 			s.sort(rule)
@@ -86,6 +95,7 @@ func (a *Advisories) take(x *osv, r *Report) error {
 		}
 		if len(ap.ranges) > 0 || ap.versions != "" {
 			out.affected = append(out.affected, ap)
+			out.vectors = vectorsOf(out.vectors, p.Severity)
 		}
 	}
 	if len(out.affected) == 0 {
@@ -93,8 +103,19 @@ func (a *Advisories) take(x *osv, r *Report) error {
 		return nil
 	}
 	r.Advisories++
+	r.names = append(r.names, x.ID)
 	a.add(out, x.Aliases)
 	return nil
+}
+
+// vectorsOf appends the CVSS vectors that are not in the list yet.
+func vectorsOf(list []string, more []osvSeverity) []string {
+	for _, s := range more {
+		if strings.HasPrefix(s.Score, "CVSS:") && len(s.Score) <= maxName && len(list) < maxVectors && !slices.Contains(list, s.Score) {
+			list = append(list, s.Score)
+		}
+	}
+	return list
 }
 
 // spanOf reads the events of a range.

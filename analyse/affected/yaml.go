@@ -7,7 +7,7 @@ import (
 )
 
 // needed are the parts of an advisory that are read.
-var needed = map[string]bool{"id": true, "modified": true, "withdrawn": true, "aliases": true, "summary": true, "affected": true}
+var needed = map[string]bool{"id": true, "modified": true, "withdrawn": true, "aliases": true, "summary": true, "severity": true, "affected": true}
 
 // readYAML reads an advisory in YAML. Prose is most of one and nothing here needs
 // it, so the top-level parts that are not needed are cut out before the

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"noroshi/analyse/affected"
+	"noroshi/analyse/feed"
 	"noroshi/app"
 	"noroshi/bench/kit"
 	"noroshi/bom"
@@ -19,7 +20,7 @@ import (
 // many makes systems out of the releases of the real ones, each with a tree of
 // dependencies, and asks who is hit by every weakness that hits anybody.
 func many(f *figures, advisories, files []string, systems, components int, seed uint64) error {
-	a, _, err := app.Advisories(advisories)
+	k, err := app.KnowledgeFiles{Advisories: advisories, Say: func(string, feed.Problems) {}}.Load()
 	if err != nil {
 		return err
 	}
@@ -43,14 +44,14 @@ func many(f *figures, advisories, files []string, systems, components int, seed 
 	runtime.ReadMemStats(&m)
 	fmt.Printf("%d systems of %d components from %d releases: made and kept in %.1f s, %d MiB of heap\n", systems, components, len(releases), time.Since(began).Seconds(), m.HeapAlloc>>20)
 	began = time.Now()
-	names := weaknesses(v.Check(a))
+	names := weaknesses(v.Check(k.Advisories))
 	fmt.Printf("all of them checked in %.1f s, %d weaknesses\n", time.Since(began).Seconds(), len(names))
 	runtime.GC()
 	var all []time.Duration
 	most := 0
 	for _, name := range names {
 		began := time.Now()
-		hit, err := v.WhoIsHit(a, name)
+		hit, err := v.WhoIsHit(k.Advisories, name)
 		if err != nil {
 			return err
 		}
@@ -63,7 +64,7 @@ func many(f *figures, advisories, files []string, systems, components int, seed 
 	f.WhoIsHit = kit.Milliseconds(slices.Max(all))
 	fmt.Printf("who is hit: median %.2f ms, 99th of a hundred %.2f ms, slowest %.2f ms; at most %d systems\n",
 		kit.Milliseconds(kit.Quantile(all, 0.5)), kit.Milliseconds(kit.Quantile(all, 0.99)), f.WhoIsHit, most)
-	return rematch(f, a, v, releases)
+	return rematch(f, k.Advisories, v, releases)
 }
 
 // page is of how many systems a reader is shown the path at once.

@@ -112,7 +112,7 @@ func (b *builder) describe(m *cdxMetadata) error {
 	b.author(m.Manufacturer.Name)
 	b.author(m.Supplier.Name)
 	root := m.Component.plain()
-	b.sys.Name, b.sys.Version = root.Name, root.Version
+	b.sys.Name, b.sys.Version, b.sys.PURL = root.Name, root.Version, root.PURL
 	b.root = m.Component.Ref
 	if b.root == "" {
 		b.root = m.Component.PURL

@@ -65,8 +65,12 @@ Relationship: SPDXRef-a DEPENDS_ON SPDXRef-gone
 }
 
 func TestEveryFormSaysTheSame(t *testing.T) {
+	all := map[string]string{"CycloneDX protobuf": binary}
 	for form, text := range forms {
-		s, err := sbom.Read(strings.NewReader("\ufeff \n" + text))
+		all[form] = "\ufeff \n" + text
+	}
+	for form, text := range all {
+		s, err := sbom.Read(strings.NewReader(text))
 		if err != nil {
 			t.Errorf("%s: %v", form, err)
 			continue
@@ -196,6 +200,7 @@ func FuzzRead(f *testing.F) {
 	for _, text := range forms {
 		f.Add(text)
 	}
+	f.Add(binary)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := sbom.Read(strings.NewReader(text))
 		if err != nil {

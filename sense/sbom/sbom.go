@@ -1,5 +1,5 @@
-// Package sbom reads bills of materials that others wrote, CycloneDX 1.x in JSON
-// and XML and SPDX 2.x in JSON and tag-value, into bom.System, says how complete
+// Package sbom reads bills of materials that others wrote, CycloneDX 1.x in JSON,
+// XML and protobuf and SPDX 2.x in JSON and tag-value, into bom.System, says how complete
 // one is, and writes CycloneDX. It trusts nothing in a file: sizes, depths and
 // numbers are limited, and what is refused is refused with its place. It does
 // not judge what is weak; that is analyse/affected.
@@ -68,6 +68,9 @@ func read(b *bufio.Reader) (bom.System, error) {
 	head, err := b.Peek(3)
 	if bytes.Equal(head, []byte("\xef\xbb\xbf")) {
 		_, _ = b.Discard(3) // A byte order mark says nothing in UTF-8.
+	}
+	if protobuf(b) {
+		return readProtobuf(b)
 	}
 	for {
 		head, err = b.Peek(1)

@@ -102,7 +102,8 @@ func (b *builder) describeSPDX(name string, describes []string) {
 		}
 	}
 	if i, ok := b.one(describes); ok {
-		b.sys.Name, b.sys.Version = b.sys.Components[i].Name, b.sys.Components[i].Version
+		c := b.sys.Components[i]
+		b.sys.Name, b.sys.Version, b.sys.PURL = c.Name, c.Version, c.PURL
 	}
 }
 
