@@ -1,7 +1,8 @@
 // Package content is what the project itself brings to the platform, embedded
-// in the program: here the Sigma rules of rules/, written by the project under
-// Apache-2.0. It is data only: package analyse/sigma reads the rules, app puts
-// them to work beside those that an operator adds.
+// in the program: the Sigma rules of rules/ and the fingerprints of fingerprints/,
+// written by the project under Apache-2.0. It is data only: package analyse/sigma
+// reads the rules, sense/surface/recog the fingerprints, and both are put to work
+// beside those that an operator adds.
 package content
 
 import (
@@ -9,12 +10,18 @@ import (
 	"io/fs"
 )
 
-//go:embed rules/*.yml
-var rules embed.FS
+//go:embed rules/*.yml fingerprints/*.xml
+var files embed.FS
 
 // Rules is the folder of the project's own Sigma rules.
-func Rules() fs.FS {
-	sub, err := fs.Sub(rules, "rules")
+func Rules() fs.FS { return folder("rules") }
+
+// Fingerprints is the folder of the project's own fingerprints of services and
+// devices, in recog's form.
+func Fingerprints() fs.FS { return folder("fingerprints") }
+
+func folder(name string) fs.FS {
+	sub, err := fs.Sub(files, name)
 	if err != nil {
 		panic("content: " + err.Error()) // The name is a constant; the compiler checked the files.
 	}

@@ -70,6 +70,7 @@ type run struct {
 	open   int64
 	closed int64
 	queue  *queue
+	udp    askers
 
 	bogus, dropped int64
 }
@@ -95,7 +96,7 @@ func Scan(ctx context.Context, s *Scope, o Options) (Summary, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &run{Gate: NewGate(s), o: o, space: sp, order: newPermutation(sp.size(), o.From.Seed), stop: stop, seen: make([]uint64, sp.size()/64+1), queue: newQueue()}
+	r := &run{Gate: NewGate(s), o: o, space: sp, order: newPermutation(sp.size(), o.From.Seed), stop: stop, seen: make([]uint64, sp.size()/64+1), queue: newQueue(), udp: askers{room: make(chan struct{}, datagrams)}}
 	r.next.Store(o.From.Next)
 	began := time.Now()
 	mode, err := r.prepare(ctx)
@@ -153,6 +154,7 @@ func (r *run) all(ctx context.Context, mode Mode) (Reason, error) {
 		send = r.connectAll
 	}
 	why, err := send(ctx)
+	r.udp.asking.Wait()
 	if mode == SYN {
 		_ = sleep(ctx, r.o.Wait) // Ending earlier is what an end of ctx asks for.
 	}
@@ -204,7 +206,15 @@ func (r *run) sendSYN(ctx context.Context) (Reason, error) {
 			return why, r.flush()
 		}
 		r.next.Store(i + 1)
-		if err := r.probers[familyOf(to.Addr())].Send(to); err != nil {
+		if to.UDP {
+			if err := r.flush(); err != nil { // What is queued does not wait for room.
+				return Allowed, err
+			}
+			r.askUDP(ctx, to)
+			n = -1
+			continue
+		}
+		if err := r.probers[familyOf(to.Addr())].Send(to.AddrPort); err != nil {
 			return Allowed, err
 		}
 	}
@@ -230,7 +240,7 @@ func (r *run) promise(to uint64) bool {
 
 // answered takes note of an answer, of each target once.
 func (r *run) answered(a syn.Answer) {
-	n, ok := r.space.number(a.From)
+	n, ok := r.space.number(Target{AddrPort: a.From})
 	if !ok {
 		return
 	}

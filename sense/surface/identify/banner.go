@@ -28,8 +28,8 @@ func (a *asking) banner() bool {
 // speaksFirst recognises a protocol by the server's first words, and goes on as
 // its clients would.
 func (a *asking) speaksFirst(c net.Conn, first []byte) bool {
-	text, _, _ := strings.Cut(string(first), "\n")
-	text = clean(text)
+	whole, _, _ := strings.Cut(string(first), "\n")
+	text := clean(whole)
 	upper := strings.ToUpper(text)
 	switch {
 	case strings.HasPrefix(text, "SSH-"):
@@ -61,6 +61,15 @@ func (a *asking) speaksFirst(c net.Conn, first []byte) bool {
 	case strings.HasPrefix(text, "@RSYNCD:"):
 		a.s.Service = "rsync"
 		a.tell("rsync.banner", text)
+	case strings.HasPrefix(text, "200 "), strings.HasPrefix(text, "201 "):
+		a.s.Service = "nntp"
+		a.tell("nntp.banner", text[4:])
+	case strings.HasPrefix(text, "INFO {"):
+		a.nats(strings.TrimPrefix(whole, "INFO "))
+	case strings.HasPrefix(text, `{"class":"VERSION"`):
+		a.gps(whole)
+	case strings.HasPrefix(text, "# munin node"):
+		a.munin(c)
 	case strings.HasPrefix(text, "HTTP/"):
 		return false // It answered nothing we asked; the web's own question does better.
 	case first[0] == 0xff:

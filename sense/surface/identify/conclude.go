@@ -1,6 +1,7 @@
 package identify
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 )
@@ -12,8 +13,11 @@ func (a *asking) claim(service, product, version string) {
 }
 
 // kinds are the texts that fingerprints are asked about, the most telling first.
-var kinds = []string{"ssh.banner", "smtp.banner", "ftp.banner", "imap4.banner", "pop3.banner", "mysql.banners", "mysql.error", "dns.versionbind",
-	"telnet.banner", "http_header.server", "http_header.wwwauth", "http_header.x-powered-by", "http_header.cookie", "html_title", "favicon.md5", "x509.subject", "x509.issuer"}
+var kinds = []string{"ssh.banner", "smtp.banner", "ftp.banner", "imap4.banner", "pop3.banner", "mysql.banners", "mysql.error", "dns.versionbind", "nntp.banner",
+	"ntp.readvar", "sip_header.server", "sip_header.user_agent", "stun.software", "snmp.enterprise", "rdp.security", "ssdp.server", "telnet.banner", "http_header.server", "http_header.wwwauth", "http_header.x-influxdb-version", "http_header.x-powered-by", "http_header.cookie", "html_title", "favicon.md5", "x509.subject", "x509.issuer"}
+
+// alias names the kind whose fingerprints know texts of another kind, too.
+var alias = map[string]string{"ssdp.server": "http_header.server"}
 
 // conclude asks the fingerprints about every text, and the protocols' own fields
 // where no fingerprint knows.
@@ -25,7 +29,7 @@ func (a *asking) conclude() {
 			if !ok {
 				continue
 			}
-			m := db.Match(kind, text)
+			m := db.Match(cmp.Or(alias[kind], kind), text)
 			// What speaks of the product first speaks of its version, too: a version of
 			// one and a product of another would be an invention.
 			if p := m["service.product"]; p != "" && s.Product == "" {

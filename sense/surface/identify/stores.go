@@ -2,12 +2,8 @@ package identify
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"strings"
-	"time"
-
-	"golang.org/x/net/dns/dnsmessage"
 )
 
 // redis asks for what the server says of itself; one that wants a password first
@@ -95,48 +91,4 @@ func (a *asking) mqtt() bool {
 		}
 	}
 	return true
-}
-
-// nameserver asks for version.bind, over TCP.
-func (a *asking) nameserver() bool {
-	q := dnsmessage.Message{Header: dnsmessage.Header{ID: uint16(time.Now().UnixNano())}, Questions: []dnsmessage.Question{{
-		Name: dnsmessage.MustNewName("version.bind."), Type: dnsmessage.TypeTXT, Class: dnsmessage.ClassCHAOS}}}
-	packed, err := q.Pack()
-	if err != nil {
-		return false
-	}
-	b := a.exchange(append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...), func(b []byte) bool {
-		return len(b) >= 2 && len(b)-2 >= int(binary.BigEndian.Uint16(b))
-	})
-	text, ok := decodeVersionBind(b, q.ID)
-	if !ok {
-		return false
-	}
-	a.s.Service = "dns"
-	a.tell("dns.versionbind", text)
-	return true
-}
-
-// decodeVersionBind reads the answer; a server that refuses to say is a name
-// server all the same.
-func decodeVersionBind(b []byte, id uint16) (string, bool) {
-	if len(b) < 14 {
-		return "", false
-	}
-	b = b[2:]
-	var p dnsmessage.Parser
-	h, err := p.Start(b)
-	if err != nil || !h.Response || h.ID != id || p.SkipAllQuestions() != nil {
-		return "", false
-	}
-	for range 8 {
-		r, err := p.Answer()
-		if err != nil {
-			break
-		}
-		if t, ok := r.Body.(*dnsmessage.TXTResource); ok {
-			return strings.Join(t.TXT, ""), true
-		}
-	}
-	return "", true
 }
