@@ -74,7 +74,9 @@ func (a *asking) speaksFirst(c net.Conn, first []byte) bool {
 		return false // It answered nothing we asked; the web's own question does better.
 	case first[0] == 0xff:
 		a.s.Service = "telnet"
-		a.tell("telnet.banner", string(options(first)))
+		// Who refuses all options is shown the banner.
+		more := converse(c, refusals(first), func(b []byte) bool { return bytes.HasSuffix(bytes.TrimSpace(options(b)), []byte(":")) }, perBanner)
+		a.tell("telnet.banner", string(options(append(first, more...))))
 	default:
 		if g, ok := decodeGreeting(first); ok {
 			a.mysql(g)
@@ -112,6 +114,22 @@ func printable(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// refusals answers each option that a server wants or offers: it is refused.
+func refusals(b []byte) (say []byte) {
+	const will, wont, do, dont = 0xfb, 0xfc, 0xfd, 0xfe
+	for ; len(b) >= 3 && b[0] == 0xff && len(say) < 300; b = b[3:] {
+		switch b[1] {
+		case will:
+			say = append(say, 0xff, dont, b[2])
+		case do:
+			say = append(say, 0xff, wont, b[2])
+		default:
+			return say
+		}
+	}
+	return say
 }
 
 // options takes Telnet's negotiation (RFC 854) out of a banner.

@@ -37,6 +37,7 @@ type Service struct {
 	CPE      string `json:"cpe,omitempty"`
 	OS       string `json:"os,omitempty"`
 	Hardware string `json:"hardware,omitempty"`
+	Firmware string `json:"firmware,omitempty"`
 
 	HTTP *HTTP `json:"http,omitempty"`
 	TLS  *TLS  `json:"tls,omitempty"`
