@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"time"
 
 	"noroshi/content"
@@ -82,13 +82,17 @@ func newEngine(none bool, dir, contact string) (*identify.Engine, error) {
 	}
 	folders := []fs.FS{content.Fingerprints()}
 	if dir != "" {
-		folders = slices.Insert(folders, 0, os.DirFS(dir)) // The operator's know better.
+		folders = append(folders, os.DirFS(dir)) // Ours are few and exact; they come first.
 	}
 	db, err := recog.Load(folders...)
 	if err != nil {
 		return nil, err
 	}
-	return &identify.Engine{Contact: contact, Fingerprints: db}, nil
+	pages, err := identify.Pages(strings.NewReader(content.Pages))
+	if err != nil {
+		return nil, err
+	}
+	return &identify.Engine{Contact: contact, Fingerprints: db, Pages: pages}, nil
 }
 
 // scanAndTell runs the scan: a line of JSON for each open port on standard

@@ -1,7 +1,8 @@
 // Package content is what the project itself brings to the platform, embedded
 // in the program: the Sigma rules of rules/ and the fingerprints of fingerprints/,
 // written by the project under Apache-2.0. It is data only: package analyse/sigma
-// reads the rules, sense/surface/recog the fingerprints, and both are put to work
+// reads the rules, sense/surface/recog the fingerprints, sense/surface/identify the pages, and rules and
+// fingerprints are put to work
 // beside those that an operator adds.
 package content
 
@@ -12,6 +13,11 @@ import (
 
 //go:embed rules/*.yml fingerprints/*.xml
 var files embed.FS
+
+// Pages is the list of pages that web servers are asked for, as YAML.
+//
+//go:embed pages.yml
+var Pages string
 
 // Rules is the folder of the project's own Sigma rules.
 func Rules() fs.FS { return folder("rules") }

@@ -28,7 +28,7 @@ var services = []service{
 	{pkg: "webfs", product: "webfs", port: 8083, start: `webfsd -p 8083 -r /var/www/html`},
 	{pkg: "h2o", product: "H2O", port: 8084, start: `printf 'listen: 8084\nhosts:\n  default:\n    paths:\n      /:\n        file.dir: /var/www/html\n' >/etc/bed.h2o; h2o -c /etc/bed.h2o`},
 	{pkg: "yaws", product: "Yaws", port: 8085, start: `rm -f /etc/yaws/conf.d/*; sed 's/port = .*/port = 8085/; s/listen = .*/listen = 0.0.0.0/' /etc/yaws/conf.avail/localhost.conf >/etc/yaws/conf.d/bed.conf; HOME=/root yaws --conf /etc/yaws/yaws.conf --daemon`},
-	{pkg: "php8.2-cli", product: "PHP", port: 8090, start: `php -S 0.0.0.0:8090 -t /var/www/html`},
+	{pkg: "php8.2-cli", product: "PHP", port: 8090, start: `mkdir /tmp/php; echo '<?php echo 1;' >/tmp/php/index.php; php -S 0.0.0.0:8090 -t /tmp/php`},
 	{pkg: "python3-twisted", product: "TwistedWeb", port: 8089, start: `cd /tmp; twistd3 -n web --listen tcp:8089 --path /var/www/html`},
 	{pkg: "squid", product: "Squid", port: 3128, start: `squid -N`},
 	{pkg: "tinyproxy", product: "Tinyproxy", port: 8888, start: `echo 'Allow 10.79.0.0/24' >>/etc/tinyproxy/tinyproxy.conf; mkdir -p /run/tinyproxy; chown tinyproxy: /run/tinyproxy; tinyproxy -d`},
@@ -64,7 +64,7 @@ var services = []service{
 	{pkg: "nats-server", product: "NATS Server", port: 4222, start: `nats-server`},
 	{pkg: "gearman-job-server", product: "Gearman", port: 4730, start: `gearmand -L 0.0.0.0 -l /tmp/gearmand.log`},
 	{pkg: "clamav-daemon", product: "ClamAV", port: 3310, start: `mkdir -p /run/clamav; chown clamav: /run/clamav; echo 44d88612fea8a8f36de82e1278abb02f:68:Bed.Test >/var/lib/clamav/bed.hdb; printf 'TCPSocket 3310\nForeground yes\nDatabaseDirectory /var/lib/clamav\nUser clamav\n' >/etc/bed.clamd; clamd -c /etc/bed.clamd`},
-	{pkg: "munin-node", product: "Munin", port: 4949, start: `echo 'allow ^10\.79\.' >>/etc/munin/munin-node.conf; mkdir -p /run/munin; munin-node --foreground`},
+	{pkg: "munin-node", product: "Munin", port: 4949, start: `echo 'allow 10\.79\.' >>/etc/munin/munin-node.conf; mkdir -p /run/munin; munin-node --foreground`},
 	{pkg: "gpsd", product: "gpsd", port: 2947, start: `gpsd -N -G -S 2947 udp://127.0.0.1:2948`},
 
 	{pkg: "ntpsec", product: "NTPsec", port: 123, udp: true, start: `printf 'disable ntp\nrestrict default kod nomodify nopeer noquery limited\nrestrict 10.79.0.0 mask 255.255.255.0\n' >/etc/bed.ntp; ntpd -n -c /etc/bed.ntp`},

@@ -74,9 +74,7 @@ func (a *asking) speaksFirst(c net.Conn, first []byte) bool {
 		return false // It answered nothing we asked; the web's own question does better.
 	case first[0] == 0xff:
 		a.s.Service = "telnet"
-		// Who refuses all options is shown the banner.
-		more := converse(c, refusals(first), func(b []byte) bool { return bytes.HasSuffix(bytes.TrimSpace(options(b)), []byte(":")) }, perBanner)
-		a.tell("telnet.banner", string(options(append(first, more...))))
+		a.tell("telnet.banner", string(options(a.refuseAll(c, first))))
 	default:
 		if g, ok := decodeGreeting(first); ok {
 			a.mysql(g)
@@ -116,18 +114,37 @@ func printable(b []byte) bool {
 	return true
 }
 
+// maxNegotiation is how many turns a Telnet server may take to offer options.
+const maxNegotiation = 6
+
+// refuseAll goes on with a Telnet server until it asks for a name, or has nothing
+// more to say: who refuses all options is shown the banner.
+func (a *asking) refuseAll(c net.Conn, said []byte) (all []byte) {
+	for range maxNegotiation {
+		all = append(all, said...)
+		if bytes.HasSuffix(bytes.TrimSpace(options(all)), []byte(":")) {
+			break
+		}
+		if said = converse(c, refusals(said), some, perBanner); len(said) == 0 {
+			break
+		}
+	}
+	return all
+}
+
 // refusals answers each option that a server wants or offers: it is refused.
 func refusals(b []byte) (say []byte) {
 	const will, wont, do, dont = 0xfb, 0xfc, 0xfd, 0xfe
-	for ; len(b) >= 3 && b[0] == 0xff && len(say) < 300; b = b[3:] {
-		switch b[1] {
-		case will:
-			say = append(say, 0xff, dont, b[2])
-		case do:
-			say = append(say, 0xff, wont, b[2])
-		default:
-			return say
+	for i := 0; i+2 < len(b) && len(say) < 300; i++ {
+		if b[i] != 0xff || b[i+1] != will && b[i+1] != do {
+			continue
 		}
+		refuse := byte(dont)
+		if b[i+1] == do {
+			refuse = wont
+		}
+		say = append(say, 0xff, refuse, b[i+2])
+		i += 2
 	}
 	return say
 }

@@ -14,7 +14,7 @@ func (a *asking) claim(service, product, version string) {
 
 // kinds are the texts that fingerprints are asked about, the most telling first.
 var kinds = []string{"ssh.banner", "smtp.banner", "ftp.banner", "imap4.banner", "pop3.banner", "mysql.banners", "mysql.error", "dns.versionbind", "nntp.banner",
-	"ntp.readvar", "sip_header.server", "sip_header.user_agent", "stun.software", "snmp.enterprise", "rdp.security", "ssdp.server", "telnet.banner", "http_header.server", "http_header.wwwauth", "http_header.x-influxdb-version", "http_header.x-powered-by", "http_header.cookie", "html_title", "favicon.md5", "x509.subject", "x509.issuer"}
+	"ntp.readvar", "sip_header.server", "sip_header.user_agent", "stun.software", "snmp.enterprise", "rdp.security", "ssdp.server", "telnet.banner", "http_header.server", "http_header.wwwauth", "http_header.x-powered-by", "http_header.cookie", "html_title", "favicon.md5", "x509.subject", "x509.issuer"}
 
 // alias names the kind whose fingerprints know texts of another kind, too.
 var alias = map[string]string{"ssdp.server": "http_header.server"}
@@ -48,6 +48,16 @@ func (a *asking) conclude() {
 		}
 		if s.Hardware == "" {
 			s.Hardware, s.Firmware = join(m["hw.vendor"], m["hw.product"], m["hw.model"]), clean(m["hw.version"])
+		}
+	}
+	if s.HTTP != nil {
+		for _, x := range s.HTTP.Exposed {
+			if s.Product == "" && x.Product != "" {
+				s.Vendor, s.Product = x.Vendor, x.Product
+			}
+			if s.Version == "" && x.Product == s.Product {
+				s.Version = x.Version
+			}
 		}
 	}
 	for _, kind := range kinds {

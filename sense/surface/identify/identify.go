@@ -52,6 +52,7 @@ type Service struct {
 type Engine struct {
 	Fingerprints *recog.DB // none when nil
 	Contact      string    // said to web servers, so that their owner knows whom to ask
+	Pages        []Page    // that web servers are asked for
 }
 
 // asking is the exchanges with one port.
