@@ -64,7 +64,7 @@ var services = []service{
 	{pkg: "nats-server", product: "NATS Server", port: 4222, start: `nats-server`},
 	{pkg: "gearman-job-server", product: "Gearman", port: 4730, start: `gearmand -L 0.0.0.0 -l /tmp/gearmand.log`},
 	{pkg: "clamav-daemon", product: "ClamAV", port: 3310, start: `mkdir -p /run/clamav; chown clamav: /run/clamav; echo 44d88612fea8a8f36de82e1278abb02f:68:Bed.Test >/var/lib/clamav/bed.hdb; printf 'TCPSocket 3310\nForeground yes\nDatabaseDirectory /var/lib/clamav\nUser clamav\n' >/etc/bed.clamd; clamd -c /etc/bed.clamd`},
-	{pkg: "munin-node", product: "Munin", port: 4949, start: `echo 'allow 10\.79\.' >>/etc/munin/munin-node.conf; mkdir -p /run/munin; munin-node --foreground`},
+	{pkg: "munin-node", product: "Munin", port: 4949, start: `echo 'allow .*10\.79\.0\.1' >>/etc/munin/munin-node.conf; mkdir -p /run/munin; munin-node --foreground`},
 	{pkg: "gpsd", product: "gpsd", port: 2947, start: `gpsd -N -G -S 2947 udp://127.0.0.1:2948`},
 
 	{pkg: "ntpsec", product: "NTPsec", port: 123, udp: true, start: `printf 'disable ntp\nrestrict default kod nomodify nopeer noquery limited\nrestrict 10.79.0.0 mask 255.255.255.0\n' >/etc/bed.ntp; ntpd -n -c /etc/bed.ntp`},
