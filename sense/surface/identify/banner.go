@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+const ehlo = "EHLO noroshi.invalid\r\n"
+
 func trim(s string) string { return strings.TrimSpace(s) }
 
 // line tells whether a whole line has been read.
@@ -37,24 +39,26 @@ func (a *asking) speaksFirst(c net.Conn, first []byte) bool {
 	case strings.HasPrefix(text, "220") && (strings.Contains(upper, "SMTP") || a.to.Port() == 25 || a.to.Port() == 587 || a.to.Port() == 465):
 		a.s.Service = "smtp"
 		a.tell("smtp.banner", after(text, "220"))
-		more := converse(c, []byte("EHLO noroshi.invalid\r\n"), ended("250 "), perAnswer)
+		more := converse(c, []byte(ehlo), ended("250 "), perAnswer)
 		a.tell("smtp.ehlo", string(more))
-		a.startTLS(c, more, "STARTTLS\r\n", "220")
+		a.startTLS(more, "STARTTLS", step{"", line, "220"}, step{ehlo, ended("250 "), "250"}, step{"STARTTLS\r\n", line, "220"})
 	case strings.HasPrefix(text, "220"):
 		a.s.Service = "ftp"
 		a.tell("ftp.banner", after(text, "220"))
+		more := converse(c, []byte("FEAT\r\n"), ended("211 "), perBanner)
+		a.startTLS(more, "AUTH TLS", step{"", line, "220"}, step{"AUTH TLS\r\n", line, "234"})
 	case strings.HasPrefix(upper, "* OK"), strings.HasPrefix(upper, "* PREAUTH"), strings.HasPrefix(upper, "* BYE"):
 		a.s.Service = "imap"
 		a.tell("imap4.banner", after(text, "* OK"))
 		more := converse(c, []byte("a CAPABILITY\r\n"), ended("a "), perAnswer)
 		a.tell("imap4.capability", string(more))
-		a.startTLS(c, more, "b STARTTLS\r\n", "b OK")
+		a.startTLS(more, "STARTTLS", step{"", line, "* "}, step{"b STARTTLS\r\n", line, "b OK"})
 	case strings.HasPrefix(upper, "+OK"):
 		a.s.Service = "pop3"
 		a.tell("pop3.banner", after(text, "+OK"))
 		more := converse(c, []byte("CAPA\r\n"), ended("."), perAnswer)
 		a.tell("pop3.capability", string(more))
-		a.startTLS(c, more, "STLS\r\n", "+OK")
+		a.startTLS(more, "STLS", step{"", line, "+OK"}, step{"STLS\r\n", line, "+OK"})
 	case strings.HasPrefix(text, "RFB "):
 		a.s.Service = "vnc"
 		a.tell("rfb.banner", text)

@@ -19,11 +19,11 @@ type Dial func(ctx context.Context, network string, to netip.AddrPort) (net.Conn
 
 // The limits of what one server may take of us.
 const (
-	maxAnswer = 64 << 10         // bytes of one answer
-	maxText   = 512              // bytes of one text that is kept as evidence
-	perAnswer = 3 * time.Second  // for one exchange
-	perBanner = time.Second      // for a server to speak first
-	perPort   = 20 * time.Second // for all exchanges with one port
+	maxAnswer = 64 << 10        // bytes of one answer
+	maxText   = 512             // bytes of one text that is kept as evidence
+	perAnswer = 3 * time.Second // for one exchange
+	perBanner = time.Second     // for a server to speak first
+	perPort   = time.Minute     // for all exchanges with one port, what the gate makes them wait included
 )
 
 // Service is what a port said of itself. Its texts come from the other side and

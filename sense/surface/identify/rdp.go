@@ -5,15 +5,10 @@ import "strconv"
 // rdp asks by which protection a terminal server wants to go on ([MS-RDPBCGR]
 // 2.2.1.1), and looks at its certificate. Nobody logs in.
 func (a *asking) rdp() bool {
-	c, err := a.connect()
-	if err != nil {
-		return false
-	}
-	defer func() { _ = c.Close() }() // What it said is read.
 	// TPKT, an X.224 connection request, and the wish for TLS or CredSSP.
-	b := converse(c, []byte{3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0}, func(b []byte) bool {
-		return len(b) >= 4 && len(b) >= int(b[2])<<8|int(b[3])
-	}, perAnswer)
+	const question = "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00"
+	whole := func(b []byte) bool { return len(b) >= 4 && len(b) >= int(b[2])<<8|int(b[3]) }
+	b := a.exchange([]byte(question), whole)
 	n, ok := decodeNegotiation(b)
 	if !ok {
 		return false
@@ -21,7 +16,7 @@ func (a *asking) rdp() bool {
 	a.s.Service = "rdp"
 	a.tell("rdp.security", n.security())
 	if n.kind == negotiated && n.value&7 != 0 { // TLS, CredSSP or RDSTLS, of which each begins by TLS
-		a.certificate(c)
+		a.startTLS(b, "", step{question, whole, "\x03\x00"})
 	}
 	return true
 }

@@ -45,20 +45,14 @@ func (a *asking) memcached() bool {
 
 // postgres asks whether the server would talk over TLS, which needs no user.
 func (a *asking) postgres() bool {
-	c, err := a.connect()
-	if err != nil {
-		return false
-	}
-	defer func() { _ = c.Close() }() // What it said is read.
-	b := converse(c, []byte{0, 0, 0, 8, 4, 210, 22, 47}, some, perAnswer)
+	const question = "\x00\x00\x00\x08\x04\xd2\x16\x2f"
+	b := a.exchange([]byte(question), some)
 	if len(b) != 1 || b[0] != 'S' && b[0] != 'N' {
 		return false
 	}
 	a.claim("postgresql", "PostgreSQL", "")
 	a.tell("postgresql.ssl", string(b))
-	if b[0] == 'S' {
-		a.certificate(c)
-	}
+	a.startTLS(b, "S", step{question, some, "S"})
 	return true
 }
 
