@@ -39,6 +39,9 @@ func (s Surveyor) DeviceReport(rules *iot.Rules, scope *surface.Scope, scan iot.
 	for _, p := range scope.Ports {
 		c.Ports = append(c.Ports, action.PortPlace("tcp", p))
 	}
+	for _, p := range scope.UDPPorts {
+		c.Ports = append(c.Ports, action.PortPlace("udp", p))
+	}
 	if scan.Done {
 		c.Ranges, c.Excluded = scope.Ranges, scope.Excluded
 	}
@@ -50,7 +53,7 @@ func (s Surveyor) DeviceReport(rules *iot.Rules, scope *surface.Scope, scan iot.
 			c.Ranges = append(c.Ranges, netip.PrefixFrom(host[0].Address, host[0].Address.BitLen()))
 		}
 		for _, p := range host {
-			if why := gate.Explain(p.FirstSeen, netip.AddrPortFrom(p.Address, p.Port)); why != surface.Allowed {
+			if why := gate.Explain(p.FirstSeen, surface.Target{AddrPort: netip.AddrPortFrom(p.Address, p.Port), UDP: p.Transport == "udp"}); why != surface.Allowed {
 				return r, fault.New(fault.Invalid, op, "%s was seen at %s, which the scope does not allow (%s): is this the scope of the scan?", netip.AddrPortFrom(p.Address, p.Port), p.FirstSeen.Format(time.RFC3339), why)
 			}
 			c.Answered = append(c.Answered, action.Answer(p.Address, p.Place()))
@@ -121,12 +124,12 @@ func (s Surveyor) LookAgain(ctx context.Context, rules *iot.Rules, scope *surfac
 	began := time.Now()
 	var host []iot.Port
 	for _, place := range l.Places {
-		number, tcp := strings.CutPrefix(place, "tcp/")
+		over, number, _ := strings.Cut(place, "/")
 		port, err := strconv.ParseUint(number, 10, 16)
-		if err != nil || !tcp {
+		if err != nil || over != "tcp" && over != "udp" {
 			continue // What is not looked at is not covered.
 		}
-		p, answered, err := lookAt(ctx, scope, log, engine, netip.AddrPortFrom(l.Address, uint16(port)))
+		p, answered, err := lookAt(ctx, scope, log, engine, surface.Target{AddrPort: netip.AddrPortFrom(l.Address, uint16(port)), UDP: over == "udp"})
 		if err != nil {
 			return notice.Report{}, err
 		}
@@ -151,7 +154,7 @@ func (s Surveyor) LookAgain(ctx context.Context, rules *iot.Rules, scope *surfac
 }
 
 // lookAt scans one target; a port that is closed answers, too.
-func lookAt(ctx context.Context, scope *surface.Scope, log string, engine *identify.Engine, to netip.AddrPort) (found *iot.Port, answered bool, err error) {
+func lookAt(ctx context.Context, scope *surface.Scope, log string, engine *identify.Engine, to surface.Target) (found *iot.Port, answered bool, err error) {
 	if why := surface.NewGate(scope).Explain(time.Now(), to); why != surface.Allowed {
 		return nil, false, fault.New(fault.Denied, "app.look_again", "%s", surface.Refusal{To: to, Why: why}.Error())
 	}
@@ -159,7 +162,7 @@ func lookAt(ctx context.Context, scope *surface.Scope, log string, engine *ident
 	if err != nil {
 		return nil, false, err
 	}
-	sum, err := surface.Scan(ctx, scope, surface.Options{Mode: surface.Connect, Only: []netip.AddrPort{to}, Identify: engine, From: from, Progress: account.Promise, Found: func(p surface.Port) {
+	sum, err := surface.Scan(ctx, scope, surface.Options{Mode: surface.Connect, Only: []surface.Target{to}, Identify: engine, From: from, Progress: account.Promise, Found: func(p surface.Port) {
 		found = &iot.Port{Address: p.Address, Port: p.Port, Transport: p.Transport, FirstSeen: p.FirstSeen, Service: p.Service.Service, Evidence: p.Evidence}
 		if p.HTTP != nil {
 			found.HTTP = &iot.Page{Login: p.HTTP.Login}

@@ -99,9 +99,9 @@ func (sc *Scanner) scan(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	var only []netip.AddrPort
+	var only []surface.Target
 	for _, text := range j.Only {
-		to, err := netip.ParseAddrPort(text)
+		to, err := surface.ParseTarget(text)
 		if err != nil {
 			return fault.As(fault.Invalid, "app.scanner", err, "the hub asks for a look at %q, which is no place", text)
 		}

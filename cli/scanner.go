@@ -8,8 +8,6 @@ import (
 	"noroshi/app"
 	"noroshi/fault"
 	"noroshi/sense/surface"
-	"noroshi/sense/surface/identify"
-	"noroshi/sense/surface/recog"
 )
 
 // scanner scans what scopes in force allow, for the hub of this machine.
@@ -20,7 +18,7 @@ func scanner(ctx context.Context, env *environment, args []string) error {
 	socket := fs.String("socket", "", "the hub's socket for scanners; scanner.sock in the data folder when left out")
 	iface := fs.String("interface", "", "interface by which probes leave; the route's when left out")
 	mode := fs.String("mode", string(surface.Auto), "syn (needs CAP_NET_RAW and a router before the targets), connect, or auto: what is possible")
-	dir := fs.String("recog", "", "folder with fingerprints in recog's XML form; without it products are hardly known")
+	dir := fs.String("recog", "", "folder with more fingerprints in recog's XML form")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
@@ -31,12 +29,11 @@ func scanner(ctx context.Context, env *environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	o := app.ScannerOptions{Name: *name, Socket: *socket, Scan: surface.Options{Interface: *iface, Mode: surface.Mode(*mode), Wait: 3 * time.Second}, Identify: identify.Engine{}}
-	if *dir != "" {
-		if o.Identify.Fingerprints, err = recog.Load(*dir); err != nil {
-			return err
-		}
+	engine, err := newEngine(false, *dir, "") // Whom to ask, the scope says.
+	if err != nil {
+		return err
 	}
+	o := app.ScannerOptions{Name: *name, Socket: *socket, Scan: surface.Options{Interface: *iface, Mode: surface.Mode(*mode), Wait: 3 * time.Second}, Identify: *engine}
 	sc, err := app.StartScanner(cfg, o, log)
 	if err != nil {
 		return err

@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/netip"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"noroshi/content"
 	"noroshi/fault"
 	"noroshi/sense/surface"
 	"noroshi/sense/surface/identify"
@@ -77,13 +80,19 @@ func newEngine(none bool, dir, contact string) (*identify.Engine, error) {
 	if none {
 		return nil, nil
 	}
-	e := &identify.Engine{Contact: contact}
-	if dir == "" {
-		return e, nil
+	folders := []fs.FS{content.Fingerprints()}
+	if dir != "" {
+		folders = append(folders, os.DirFS(dir)) // Ours are few and exact; they come first.
 	}
-	var err error
-	e.Fingerprints, err = recog.Load(dir)
-	return e, err
+	db, err := recog.Load(folders...)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := identify.Pages(strings.NewReader(content.Pages))
+	if err != nil {
+		return nil, err
+	}
+	return &identify.Engine{Contact: contact, Fingerprints: db, Pages: pages}, nil
 }
 
 // scanAndTell runs the scan: a line of JSON for each open port on standard
@@ -158,9 +167,9 @@ func surfaceCheck(env *environment, args []string) error {
 		fmt.Fprintf(env.out, "its token, for a proof by dns or page: %s\n", scope.Token())
 		return nil
 	}
-	to, err := netip.ParseAddrPort(target)
+	to, err := surface.ParseTarget(target)
 	if err != nil {
-		return fault.As(fault.Invalid, "cli.surface", err, "%q is no ADDRESS:PORT; write 192.0.2.1:443 or [2001:db8::1]:443", target)
+		return err
 	}
 	why := surface.NewGate(scope).Explain(when, to)
 	fmt.Fprintf(env.out, "%s: %s\n", to, why.Text(*lang))

@@ -1,10 +1,10 @@
 // Package content is what the project itself brings to the platform, embedded
 // in the program, written by the project under Apache-2.0: the Sigma rules of
-// rules/, in exposure/ what is weak about services that the Internet sees, in
-// devices/ what is known of devices, the times in which weaknesses are to be
+// rules/, fingerprints of services in fingerprints/, in exposure/ what is weak
+// about services that the Internet sees, in devices/ what is known of devices, the
+// pages that web servers are asked for, the times in which weaknesses are to be
 // mended, and in notices/ the words of notices to owners of devices. It is data
-// only: analyse/sigma, analyse/exposure, analyse/iot, act/remediation and
-// share/notice read it; app puts it to work beside what an operator adds.
+// only: the stages read it, and app puts it to work beside what an operator adds.
 package content
 
 import (
@@ -12,38 +12,38 @@ import (
 	"io/fs"
 )
 
-//go:embed rules/*.yml
-var rules embed.FS
+//go:embed rules/*.yml fingerprints/*.xml exposure/*.yaml devices/*.yaml notices/words.yaml
+var files embed.FS
 
-//go:embed exposure/*.yaml
-var exposure embed.FS
+// Rules is the folder of the project's own Sigma rules.
+func Rules() fs.FS { return folder("rules") }
 
-//go:embed devices/*.yaml
-var devices embed.FS
+// Fingerprints is the folder of the project's own fingerprints of services and
+// devices, in recog's form.
+func Fingerprints() fs.FS { return folder("fingerprints") }
 
-//go:embed notices/words.yaml
-var notices embed.FS
-
-// Notices is the folder of the words of notices to owners of devices.
-func Notices() fs.FS { return below(notices, "notices") }
+// Exposure is the folder of what is weak about exposed services.
+func Exposure() fs.FS { return folder("exposure") }
 
 // Devices is the folder of what is known of devices: signs, weak firmware and
 // management that should not be seen.
-func Devices() fs.FS { return below(devices, "devices") }
+func Devices() fs.FS { return folder("devices") }
 
-// Exposure is the folder of what is weak about exposed services.
-func Exposure() fs.FS { return below(exposure, "exposure") }
+// Notices is the folder of the words of notices to owners of devices.
+func Notices() fs.FS { return folder("notices") }
 
-// Rules is the folder of the project's own Sigma rules.
-func Rules() fs.FS { return below(rules, "rules") }
-
-func below(files embed.FS, dir string) fs.FS {
-	sub, err := fs.Sub(files, dir)
+func folder(name string) fs.FS {
+	sub, err := fs.Sub(files, name)
 	if err != nil {
 		panic("content: " + err.Error()) // The names are constants; the compiler checked the files.
 	}
 	return sub
 }
+
+// Pages is the list of pages that web servers are asked for, as YAML.
+//
+//go:embed pages.yml
+var Pages string
 
 //go:embed remediation.yaml
 var remediation []byte

@@ -15,7 +15,7 @@ func FuzzPort(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add([]byte(`{"address":"192.0.2.1","port":443,"transport":"tcp","service":"https","tls":{"versions":["TLS 1.0"],"ciphers":["TLS_RSA_WITH_RC4_128_SHA"],"not_after":"2020-01-01T00:00:00Z"},"http":{"status":200,"title":"Index of /","directory_listing":true}}`))
+	f.Add([]byte(`{"address":"192.0.2.1","port":443,"transport":"tcp","service":"https","tls":{"versions":["TLS 1.0"],"ciphers":{"TLS 1.0":["TLS_RSA_WITH_RC4_128_SHA"]},"not_after":"2020-01-01T00:00:00Z"},"http":{"status":200,"title":"Index of /","directory_listing":true}}`))
 	f.Add([]byte(`{"address":"2001:db8::1","port":22,"transport":"tcp","service":"ssh","product":"OpenSSH","package_version":"9.2p1-2+deb12u3","ssh":{"kex":["diffie-hellman-group1-sha1"]}}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		p, err := DecodePort(line)

@@ -2,6 +2,7 @@ package exposure
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -99,7 +100,7 @@ func (w When) holds(p Port, now time.Time) (shown []string, ok bool) {
 	t, s, h := p.TLS, p.SSH, p.HTTP
 	switch {
 	case len(w.TLS) > 0 && (t == nil || !one(w.TLS, t.Versions)),
-		w.Cipher.Regexp != nil && (t == nil || !match(w.Cipher.Regexp, t.Ciphers)),
+		w.Cipher.Regexp != nil && (t == nil || !match(w.Cipher.Regexp, flat(t.Ciphers))),
 		w.Weak.Regexp != nil && (t == nil || !match(w.Weak.Regexp, t.Weak)),
 		len(w.Kex) > 0 && (s == nil || !one(w.Kex, s.Kex)),
 		len(w.SSH) > 0 && (s == nil || !one(w.SSH, s.Ciphers)),
@@ -146,5 +147,12 @@ func (st *Store) products(r ScanRun, p Port, before Service) (list []action.Weak
 		}
 		list = append(list, w)
 	}
+	return list
+}
+
+// flat is what stands in any of the lists, in one order.
+func flat(lists map[string][]string) []string {
+	list := slices.Concat(slices.Collect(maps.Values(lists))...)
+	slices.Sort(list)
 	return list
 }

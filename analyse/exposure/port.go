@@ -42,18 +42,18 @@ type HTTP struct {
 
 // TLS is how a port is protected, and by which certificate.
 type TLS struct {
-	Versions    []string  `json:"versions"`
-	Ciphers     []string  `json:"ciphers,omitempty"`
-	Groups      []string  `json:"groups,omitempty"`
-	PostQuantum bool      `json:"post_quantum"`
-	Subject     string    `json:"subject,omitempty"`
-	Issuer      string    `json:"issuer,omitempty"`
-	Names       []string  `json:"names,omitempty"`
-	NotBefore   time.Time `json:"not_before,omitzero"`
-	NotAfter    time.Time `json:"not_after,omitzero"`
-	Signature   string    `json:"signature,omitempty"`
-	KeyBits     int       `json:"key_bits,omitempty"`
-	Weak        []string  `json:"weak,omitempty"`
+	Versions    []string            `json:"versions"`
+	Ciphers     map[string][]string `json:"ciphers,omitempty"` // by version
+	Groups      []string            `json:"groups,omitempty"`
+	PostQuantum bool                `json:"post_quantum"`
+	Subject     string              `json:"subject,omitempty"`
+	Issuer      string              `json:"issuer,omitempty"`
+	Names       []string            `json:"names,omitempty"`
+	NotBefore   time.Time           `json:"not_before,omitzero"`
+	NotAfter    time.Time           `json:"not_after,omitzero"`
+	Signature   string              `json:"signature,omitempty"`
+	KeyBits     int                 `json:"key_bits,omitempty"`
+	Weak        []string            `json:"weak,omitempty"`
 }
 
 // SSH is the cryptography that an SSH server offers.

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"sync"
 	"syscall"
 	"time"
 
-	"noroshi/sense/surface/identify"
 	"noroshi/sense/surface/syn"
 )
 
@@ -33,7 +31,6 @@ func (r *run) connectAll(ctx context.Context) (Reason, error) {
 			}
 		}
 		to := r.space.at(r.order.at(i))
-		room <- struct{}{} // Each is free again within connectTimeout, and at once when ctx ends.
 		if err := r.Gate.Wait(ctx, to); err != nil {
 			var no Refusal
 			if errors.As(err, &no) {
@@ -42,6 +39,11 @@ func (r *run) connectAll(ctx context.Context) (Reason, error) {
 			return Withdrawn, nil
 		}
 		r.next.Store(i + 1)
+		if to.UDP {
+			r.askUDP(ctx, to)
+			continue
+		}
+		room <- struct{}{} // Each is free again within connectTimeout, and at once when ctx ends.
 		trying.Go(func() {
 			r.tryConnect(ctx, to)
 			<-room
@@ -50,14 +52,14 @@ func (r *run) connectAll(ctx context.Context) (Reason, error) {
 	return Allowed, nil
 }
 
-func (r *run) tryConnect(ctx context.Context, to netip.AddrPort) {
+func (r *run) tryConnect(ctx context.Context, to Target) {
 	d := net.Dialer{Timeout: connectTimeout}
-	c, err := d.DialContext(ctx, "tcp", to.String())
+	c, err := d.DialContext(ctx, "tcp", to.AddrPort.String())
 	if err == nil {
 		_ = c.Close() // Nothing was said.
 	}
 	if err == nil || errors.Is(err, syscall.ECONNREFUSED) {
-		r.answered(syn.Answer{From: to, Open: err == nil})
+		r.answered(syn.Answer{From: to.AddrPort, Open: err == nil})
 	}
 }
 
@@ -69,9 +71,9 @@ func (r *run) identifiers(ctx context.Context) <-chan struct{} {
 		asking.Go(func() {
 			for n, more := r.queue.take(); more; n, more = r.queue.take() {
 				to := r.space.at(n)
-				p := Port{Address: to.Addr(), Port: to.Port(), Transport: "tcp", FirstSeen: time.Now().UTC()}
+				p := Port{Address: to.Addr(), Port: to.Port(), Transport: to.Network(), FirstSeen: time.Now().UTC()}
 				if r.o.Identify != nil {
-					p.Service = r.o.Identify.Identify(ctx, identify.Dial(r.Gate.Dial), to)
+					p.Service = r.o.Identify.Identify(ctx, r.Gate.Dial, to.AddrPort)
 				}
 				r.mu.Lock()
 				r.o.Found(p)

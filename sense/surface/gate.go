@@ -19,7 +19,7 @@ import (
 // refused, however the address got into a list.
 type Gate struct {
 	scope     *Scope
-	ports     [1 << 16]bool
+	ports     [2][1 << 16]bool // TCP, UDP
 	ranges    bart.Table[int]
 	excluded  bart.Lite
 	withdrawn atomic.Bool
@@ -40,7 +40,10 @@ func NewGate(s *Scope) *Gate {
 	addresses, networks := s.sizes()
 	g := &Gate{scope: s, sent: make([]int64, len(s.Ranges)), addresses: newWindows(uint64(s.Rate), addresses, s.Caps.Address), networks: newWindows(uint64(s.Rate), networks, s.Caps.Network)}
 	for _, p := range s.Ports {
-		g.ports[p] = true
+		g.ports[tcp][p] = true
+	}
+	for _, p := range s.UDPPorts {
+		g.ports[udp][p] = true
 	}
 	for i, r := range s.Ranges {
 		g.ranges.Insert(r, i)
@@ -72,7 +75,7 @@ const burst = 4 * time.Millisecond
 // Decide says whether a probe may leave now. It is the only way to a packet: the
 // senders ask it for each. Zero and Allowed count the probe as sent; a wait with
 // Allowed means to ask again after it; everything else is a refusal.
-func (g *Gate) Decide(now time.Time, to netip.AddrPort) (time.Duration, Reason) {
+func (g *Gate) Decide(now time.Time, to Target) (time.Duration, Reason) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	at, why := g.within(now, to)
@@ -103,7 +106,7 @@ func (g *Gate) Decide(now time.Time, to netip.AddrPort) (time.Duration, Reason) 
 }
 
 // Explain says how the gate would decide, and counts nothing.
-func (g *Gate) Explain(now time.Time, to netip.AddrPort) Reason {
+func (g *Gate) Explain(now time.Time, to Target) Reason {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	_, why := g.within(now, to)
@@ -111,7 +114,7 @@ func (g *Gate) Explain(now time.Time, to netip.AddrPort) Reason {
 }
 
 // within says by which range a target is in the scope now, or why it is not.
-func (g *Gate) within(now time.Time, to netip.AddrPort) (int, Reason) {
+func (g *Gate) within(now time.Time, to Target) (int, Reason) {
 	if g.withdrawn.Load() {
 		return 0, Withdrawn
 	}
@@ -125,7 +128,7 @@ func (g *Gate) within(now time.Time, to netip.AddrPort) (int, Reason) {
 	if !a.IsValid() || a.Zone() != "" || a.IsMulticast() || a.IsUnspecified() || a == broadcast {
 		return 0, NoUnicast
 	}
-	if !g.ports[to.Port()] {
+	if !g.ports[to.door().over][to.Port()] {
 		return 0, WrongPort
 	}
 	at, ok := g.ranges.Lookup(a)
@@ -157,7 +160,7 @@ func (s *Scope) when(now time.Time) Reason {
 }
 
 // Wait asks until the probe may leave, is refused, or ctx ends.
-func (g *Gate) Wait(ctx context.Context, to netip.AddrPort) error {
+func (g *Gate) Wait(ctx context.Context, to Target) error {
 	for {
 		wait, why := g.Decide(time.Now(), to)
 		if why != Allowed {
@@ -173,9 +176,10 @@ func (g *Gate) Wait(ctx context.Context, to netip.AddrPort) error {
 	}
 }
 
-// Dial connects to a target when the gate allows it.
+// Dial connects to a target when the gate allows it. Over UDP that is leave for
+// one datagram.
 func (g *Gate) Dial(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
-	if err := g.Wait(ctx, to); err != nil {
+	if err := g.Wait(ctx, Target{to, network == "udp"}); err != nil {
 		return nil, err
 	}
 	var d net.Dialer
@@ -184,7 +188,7 @@ func (g *Gate) Dial(ctx context.Context, network string, to netip.AddrPort) (net
 
 // Refusal is a probe that the gate did not allow.
 type Refusal struct {
-	To  netip.AddrPort
+	To  Target
 	Why Reason
 }
 

@@ -62,22 +62,27 @@ func put(m *yaml.Node, key string, value *yaml.Node) {
 
 // only is the scope for the numbering of targets: its pairs of the given
 // addresses and ports, or all. The gate is made of the whole scope all the same.
-func (s *Scope) only(list []netip.AddrPort) *Scope {
+func (s *Scope) only(list []Target) *Scope {
 	if len(list) == 0 {
 		return s
 	}
 	n := *s
-	n.Ranges, n.Ports = nil, nil
+	n.Ranges, n.Ports, n.UDPPorts = nil, nil, nil
 	for _, t := range list {
 		one := netip.PrefixFrom(t.Addr(), t.Addr().BitLen())
 		if slices.ContainsFunc(s.Ranges, func(r netip.Prefix) bool { return r.Contains(t.Addr()) }) && !slices.Contains(n.Ranges, one) {
 			n.Ranges = append(n.Ranges, one)
 		}
-		if slices.Contains(s.Ports, t.Port()) && !slices.Contains(n.Ports, t.Port()) {
-			n.Ports = append(n.Ports, t.Port())
+		held, some := s.Ports, &n.Ports
+		if t.UDP {
+			held, some = s.UDPPorts, &n.UDPPorts
+		}
+		if slices.Contains(held, t.Port()) && !slices.Contains(*some, t.Port()) {
+			*some = append(*some, t.Port())
 		}
 	}
 	slices.Sort(n.Ports)
+	slices.Sort(n.UDPPorts)
 	return &n
 }
 

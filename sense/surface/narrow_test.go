@@ -41,7 +41,7 @@ func TestWhatIsExcludedBesideIsRefusedAndNothingElse(t *testing.T) {
 		before, after := NewGate(was), NewGate(now)
 		at := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 		for i := range 32 {
-			to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 443)
+			to := Target{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 443)}
 			want := before.Explain(at, to)
 			if slices.ContainsFunc(more, func(p netip.Prefix) bool { return p.Contains(to.Addr()) }) && want == Allowed {
 				want = IsExcluded
@@ -61,7 +61,14 @@ func TestAScopeOfWhichNothingIsLeftIsRefused(t *testing.T) {
 
 func TestALookAtSomeMeetsOnlyTheseAndOnlyWhatTheScopeHolds(t *testing.T) {
 	s := scope(t)
-	list := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:443"), netip.MustParseAddrPort("203.0.113.1:443"), netip.MustParseAddrPort("192.0.2.5:443"), netip.MustParseAddrPort("192.0.2.2:8080")}
+	var list []Target
+	for _, text := range []string{"192.0.2.1:443", "203.0.113.1:443", "192.0.2.5:443", "192.0.2.2:8080", "192.0.2.1:443/udp"} {
+		to, err := ParseTarget(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, to)
+	}
 	sp, err := newSpace(s.only(list))
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +81,7 @@ func TestALookAtSomeMeetsOnlyTheseAndOnlyWhatTheScopeHolds(t *testing.T) {
 	if want := []string{"192.0.2.1:443", "192.0.2.2:443"}; !slices.Equal(got, want) {
 		t.Errorf("it looks at %v", got)
 	}
-	if _, err := newSpace(s.only([]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:8080")})); err == nil {
+	if _, err := newSpace(s.only([]Target{{AddrPort: netip.MustParseAddrPort("192.0.2.1:8080")}})); err == nil {
 		t.Error("a port that the scope does not name is looked at")
 	}
 }

@@ -46,7 +46,7 @@ func TestAResumedScanMeetsNobodyTwice(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	port := netip.MustParseAddrPort(l.Addr().String()).Port()
 	s := scope2([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/26")}, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/32")})
-	s.Ports, s.Rate = []uint16{port}, 32
+	s.Ports, s.UDPPorts, s.Rate = []uint16{port}, nil, 32
 	s.file = filepath.Join(t.TempDir(), "scope.yaml")
 	if err := os.WriteFile(s.file, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ type Options struct {
 	Identify  *identify.Engine     // asks open ports what they are; nil asks nothing
 	Wait      time.Duration        // for late answers, after the last probe
 	From      Position             // where to begin
-	Only      []netip.AddrPort     // no other targets than the scope's pairs of these addresses and ports; all when empty
+	Only      []Target             // no other targets than the scope's pairs of these addresses and ports; all when empty
 	Found     func(Port)           // each open port, in the order of knowing; one at a time
 	Closed    func(netip.AddrPort) // each port that answered and is not open; one at a time, may be nil
 	Progress  func(Position) bool  // before the positions up to it are sent; false ends the run
@@ -72,6 +72,7 @@ type run struct {
 	open   int64
 	closed int64
 	queue  *queue
+	udp    askers
 
 	bogus, dropped int64
 }
@@ -97,7 +98,7 @@ func Scan(ctx context.Context, s *Scope, o Options) (Summary, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &run{Gate: NewGate(s), o: o, space: sp, order: newPermutation(sp.size(), o.From.Seed), stop: stop, seen: make([]uint64, sp.size()/64+1), queue: newQueue()}
+	r := &run{Gate: NewGate(s), o: o, space: sp, order: newPermutation(sp.size(), o.From.Seed), stop: stop, seen: make([]uint64, sp.size()/64+1), queue: newQueue(), udp: askers{room: make(chan struct{}, datagrams)}}
 	r.next.Store(o.From.Next)
 	began := time.Now()
 	mode, err := r.prepare(ctx)
@@ -155,6 +156,7 @@ func (r *run) all(ctx context.Context, mode Mode) (Reason, error) {
 		send = r.connectAll
 	}
 	why, err := send(ctx)
+	r.udp.asking.Wait()
 	if mode == SYN {
 		_ = sleep(ctx, r.o.Wait) // Ending earlier is what an end of ctx asks for.
 	}
@@ -206,7 +208,15 @@ func (r *run) sendSYN(ctx context.Context) (Reason, error) {
 			return why, r.flush()
 		}
 		r.next.Store(i + 1)
-		if err := r.probers[familyOf(to.Addr())].Send(to); err != nil {
+		if to.UDP {
+			if err := r.flush(); err != nil { // What is queued does not wait for room.
+				return Allowed, err
+			}
+			r.askUDP(ctx, to)
+			n = -1
+			continue
+		}
+		if err := r.probers[familyOf(to.Addr())].Send(to.AddrPort); err != nil {
 			return Allowed, err
 		}
 	}
@@ -232,7 +242,7 @@ func (r *run) promise(to uint64) bool {
 
 // answered takes note of an answer, of each target once.
 func (r *run) answered(a syn.Answer) {
-	n, ok := r.space.number(a.From)
+	n, ok := r.space.number(Target{AddrPort: a.From})
 	if !ok {
 		return
 	}

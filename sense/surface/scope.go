@@ -41,7 +41,8 @@ type Scope struct {
 	Proof      Proof          `yaml:"proof"`
 	Ranges     []netip.Prefix `yaml:"ranges"`
 	Excluded   []netip.Prefix `yaml:"excluded"`
-	Ports      []uint16       `yaml:"ports"`
+	Ports      []uint16       `yaml:"ports"`     // TCP
+	UDPPorts   []uint16       `yaml:"udp_ports"` // UDP
 	Hours      []Hours        `yaml:"hours"`
 	Rate       int            `yaml:"rate"` // probes per second
 	Caps       Caps           `yaml:"caps"`
@@ -163,8 +164,8 @@ func (s *Scope) check() error {
 	switch {
 	case len(s.Ranges) == 0 || len(s.Ranges) > maxRanges || len(s.Excluded) > maxRanges:
 		return bad("ranges", "name 1 to %d ranges, and as many excluded ones at most", maxRanges)
-	case len(s.Ports) == 0 || len(s.Ports) > maxPorts:
-		return bad("ports", "name 1 to %d ports", maxPorts)
+	case len(s.Ports)+len(s.UDPPorts) == 0 || len(s.Ports)+len(s.UDPPorts) > maxPorts:
+		return bad("ports", "name 1 to %d ports, those of udp_ports counted too", maxPorts)
 	case s.Rate < 1 || s.Rate > maxRate:
 		return bad("rate", "a rate is 1 to %d probes per second", maxRate)
 	case s.Caps.Address < 1 || s.Caps.Network < 1 || s.Caps.Owner < 1:
@@ -183,10 +184,15 @@ func (s *Scope) check() error {
 			return bad(fmt.Sprintf("%s[%d]", key, at), "%v", err)
 		}
 	}
-	slices.Sort(s.Ports)
-	for i, p := range s.Ports {
-		if p == 0 || i > 0 && p == s.Ports[i-1] {
-			return bad("ports", "%d is no port, or stands twice", p)
+	for _, list := range []struct {
+		key   string
+		ports []uint16
+	}{{"ports", s.Ports}, {"udp_ports", s.UDPPorts}} {
+		slices.Sort(list.ports)
+		for i, p := range list.ports {
+			if p == 0 || i > 0 && p == list.ports[i-1] {
+				return bad(list.key, "%d is no port, or stands twice", p)
+			}
 		}
 	}
 	for i := range s.Hours {

@@ -19,6 +19,7 @@ proof: {kind: letter, reference: drawer 3, recorded_by: [Hanako, Taro]}
 ranges: [192.0.2.0/28, "2001:db8::/124"]
 excluded: [192.0.2.4/30]
 ports: [443, 22]
+udp_ports: [53]
 rate: 1000
 caps: {address: 3, network: 8, owner: 20}
 valid_until: 2027-01-01T00:00:00Z
@@ -46,7 +47,8 @@ func TestAScopeThatLeavesAnythingOpenIsRefused(t *testing.T) {
 		{"2001:db8::/124", "::ffff:10.0.0.0/112", "IPv6 clothes"},
 		{"[443, 22]", "[443, 443]", "twice"},
 		{"[443, 22]", "[0]", "no port"},
-		{"[443, 22]", "[]", "ports"},
+		{"ports: [443, 22]\nudp_ports: [53]\n", "", "ports"},
+		{"[53]", "[53, 53]", "udp_ports"},
 		{"rate: 1000", "rate: 0", "rate"},
 		{"owner: 20}", "owner: 0}", "caps"},
 		{"valid_until: 2027-01-01T00:00:00Z\n", "", "valid_until"},
@@ -86,7 +88,7 @@ func TestTheGateAndTheTargetsAgree(t *testing.T) {
 			}
 			return false
 		}
-		g, now, met := NewGate(s), time.Unix(1_800_000_000, 0), map[netip.AddrPort]bool{}
+		g, now, met := NewGate(s), time.Unix(1_800_000_000, 0), map[Target]bool{}
 		for n := range p.size() {
 			to := p.at(n)
 			if back, ok := p.number(to); !ok || back != n || met[to] {
@@ -96,7 +98,7 @@ func TestTheGateAndTheTargetsAgree(t *testing.T) {
 		}
 		for _, base := range []string{"10.0.0.0", "10.0.1.0", "2001:db8::ff00", "2001:db8::1:0"} {
 			for i := range uint64(256) {
-				to := netip.AddrPortFrom(plus(netip.MustParseAddr(base), i), 22)
+				to := Target{netip.AddrPortFrom(plus(netip.MustParseAddr(base), i), 22), rapid.Bool().Draw(t, "udp")}
 				want := in(s.Ranges, to.Addr()) && !in(s.Excluded, to.Addr())
 				if _, ok := p.number(to); ok != want || met[to] != want || (g.Explain(now, to) == Allowed) != want {
 					t.Fatalf("%s: number %v, met %v, gate %s; want %v", to, ok, met[to], g.Explain(now, to), want)
@@ -106,8 +108,17 @@ func TestTheGateAndTheTargetsAgree(t *testing.T) {
 	})
 }
 
+func target(t testing.TB, text string) Target {
+	t.Helper()
+	to, err := ParseTarget(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
 func scope2(ranges, excluded []netip.Prefix) *Scope {
-	return &Scope{Ranges: ranges, Excluded: excluded, Ports: []uint16{22, 443}, Rate: 1000, Caps: Caps{10, 100, 1000}, ValidUntil: time.Unix(1_900_000_000, 0)}
+	return &Scope{Ranges: ranges, Excluded: excluded, Ports: []uint16{22, 443}, UDPPorts: []uint16{22, 53}, Rate: 1000, Caps: Caps{10, 100, 1000}, ValidUntil: time.Unix(1_900_000_000, 0)}
 }
 
 func TestTheOrderMeetsEachTargetOnce(t *testing.T) {
@@ -136,7 +147,10 @@ func TestTheGateRefusesWhatTheScopeDoesNotName(t *testing.T) {
 		{"192.0.2.1:22", night.Add(-time.Hour), Allowed}, // 22:00
 		{"192.0.2.1:22", night, Allowed},
 		{"[2001:db8::f]:443", night, Allowed},
+		{"192.0.2.1:53/udp", night, Allowed},
 		{"192.0.2.1:23", night, WrongPort},
+		{"192.0.2.1:53", night, WrongPort},
+		{"192.0.2.1:22/udp", night, WrongPort},
 		{"192.0.2.5:22", night, IsExcluded},
 		{"192.0.2.16:22", night, OutOfRange},
 		{"[::ffff:192.0.2.1]:22", night, OutOfRange},
@@ -146,12 +160,12 @@ func TestTheGateRefusesWhatTheScopeDoesNotName(t *testing.T) {
 		{"192.0.2.1:22", night.Add(-time.Hour - 1), OutOfHours},
 		{"192.0.2.1:22", night.AddDate(1, 0, 0), Expired},
 	} {
-		if _, got := g.Decide(c.at, netip.MustParseAddrPort(c.to)); got != c.want {
+		if _, got := g.Decide(c.at, target(t, c.to)); got != c.want {
 			t.Errorf("%s at %s: %s; want %s", c.to, c.at, got, c.want)
 		}
 	}
-	if g.total != 3 || g.sent[0] != 2 || g.sent[1] != 1 {
-		t.Errorf("counted %d, by range %v; want 3: 2 and 1", g.total, g.sent)
+	if g.total != 4 || g.sent[0] != 3 || g.sent[1] != 1 {
+		t.Errorf("counted %d, by range %v; want 4: 3 and 1", g.total, g.sent)
 	}
 }
 
@@ -162,7 +176,7 @@ func TestCapsHold(t *testing.T) {
 	second := time.Unix(1_790_000_000, 0)
 	let := func(at time.Time, to string) (n int) {
 		for i := range 50 {
-			if wait, why := g.Decide(at.Add(time.Duration(i)*time.Millisecond), netip.MustParseAddrPort(to)); wait == 0 && why == Allowed {
+			if wait, why := g.Decide(at.Add(time.Duration(i)*time.Millisecond), target(t, to)); wait == 0 && why == Allowed {
 				n++
 			}
 		}
@@ -183,7 +197,7 @@ func TestCapsHold(t *testing.T) {
 	for i := range 20 {
 		let(second.Add(time.Duration(2+i)*time.Second), "192.0.2.1:22")
 	}
-	if _, why := g.Decide(second.Add(time.Hour), netip.MustParseAddrPort("192.0.2.1:22")); why != OwnerCap || g.total != 20 {
+	if _, why := g.Decide(second.Add(time.Hour), target(t, "192.0.2.1:22")); why != OwnerCap || g.total != 20 {
 		t.Errorf("after %d probes the gate says %s; the owner's cap is 20", g.total, why)
 	}
 }
@@ -192,7 +206,7 @@ func TestTheRateHolds(t *testing.T) {
 	s := scope(t, "address: 3, network: 8, owner: 20", "address: 60000, network: 60000, owner: 100000000")
 	g, at, n := NewGate(s), time.Unix(1_790_000_000, 0), 0
 	for end := at.Add(10 * time.Second); at.Before(end); {
-		wait, _ := g.Decide(at, netip.MustParseAddrPort("192.0.2.1:22"))
+		wait, _ := g.Decide(at, target(t, "192.0.2.1:22"))
 		if wait == 0 {
 			n++
 			continue
@@ -220,7 +234,7 @@ func TestAScopeThatChangesIsWithdrawn(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Test(t, func(t *testing.T) {
-				g, to := NewGate(s), netip.MustParseAddrPort("192.0.2.1:22")
+				g, to := NewGate(s), target(t, "192.0.2.1:22")
 				done := make(chan struct{})
 				go func() { g.Watch(t.Context()); close(done) }()
 				time.Sleep(10 * time.Second) // of the bubble's clock

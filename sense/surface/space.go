@@ -21,18 +21,22 @@ type span struct {
 // interrupted run goes on at a number.
 type space struct {
 	spans []span
-	ports []uint16
-	index map[uint16]uint64
+	ports []door
+	index map[door]uint64
 	addrs uint64
 }
 
 func newSpace(s *Scope) (*space, error) {
-	p := &space{ports: s.Ports, index: map[uint16]uint64{}}
-	if len(s.Ports) == 0 {
-		return nil, fault.New(fault.Invalid, "surface.scope", "no port of the scope is left to be asked")
+	p := &space{index: map[door]uint64{}}
+	for over, ports := range [][]uint16{tcp: s.Ports, udp: s.UDPPorts} {
+		for _, port := range ports {
+			d := door{over, port}
+			p.index[d] = uint64(len(p.ports))
+			p.ports = append(p.ports, d)
+		}
 	}
-	for i, port := range s.Ports {
-		p.index[port] = uint64(i)
+	if len(p.ports) == 0 {
+		return nil, fault.New(fault.Invalid, "surface.scope", "no port of the scope is left to be asked")
 	}
 	for _, sp := range subtract(merge(s.Ranges), merge(s.Excluded)) {
 		n, ok := count(sp.first, sp.last)
@@ -41,7 +45,7 @@ func newSpace(s *Scope) (*space, error) {
 			p.addrs += n
 			p.spans = append(p.spans, sp)
 		}
-		if !ok || p.addrs > maxProbes/uint64(len(s.Ports)) {
+		if !ok || p.addrs > maxProbes/uint64(len(p.ports)) {
 			return nil, fault.New(fault.TooLarge, "surface.scope", "that is more than %d pairs of address and port; name smaller ranges, of IPv6 such as /112", uint64(maxProbes))
 		}
 	}
@@ -55,18 +59,19 @@ func newSpace(s *Scope) (*space, error) {
 func (p *space) size() uint64 { return p.addrs * uint64(len(p.ports)) }
 
 // at is the target of a number below size.
-func (p *space) at(n uint64) netip.AddrPort {
+func (p *space) at(n uint64) Target {
 	a, port := n/uint64(len(p.ports)), n%uint64(len(p.ports))
 	i := 0
 	if len(p.spans) > 1 {
 		i = sort.Search(len(p.spans), func(i int) bool { return p.spans[i].before > a }) - 1
 	}
-	return netip.AddrPortFrom(plus(p.spans[i].first, a-p.spans[i].before), p.ports[port])
+	d := p.ports[port]
+	return Target{netip.AddrPortFrom(plus(p.spans[i].first, a-p.spans[i].before), d.port), d.over == udp}
 }
 
 // number is the inverse of at; false for what is no target.
-func (p *space) number(t netip.AddrPort) (uint64, bool) {
-	port, ok := p.index[t.Port()]
+func (p *space) number(t Target) (uint64, bool) {
+	port, ok := p.index[t.door()]
 	i := sort.Search(len(p.spans), func(i int) bool { return p.spans[i].first.Compare(t.Addr()) > 0 }) - 1
 	if !ok || i < 0 || p.spans[i].last.Less(t.Addr()) {
 		return 0, false

@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+const ehlo = "EHLO noroshi.invalid\r\n"
+
 func trim(s string) string { return strings.TrimSpace(s) }
 
 // line tells whether a whole line has been read.
@@ -28,8 +30,8 @@ func (a *asking) banner() bool {
 // speaksFirst recognises a protocol by the server's first words, and goes on as
 // its clients would.
 func (a *asking) speaksFirst(c net.Conn, first []byte) bool {
-	text, _, _ := strings.Cut(string(first), "\n")
-	text = clean(text)
+	whole, _, _ := strings.Cut(string(first), "\n")
+	text := clean(whole)
 	upper := strings.ToUpper(text)
 	switch {
 	case strings.HasPrefix(text, "SSH-"):
@@ -37,35 +39,46 @@ func (a *asking) speaksFirst(c net.Conn, first []byte) bool {
 	case strings.HasPrefix(text, "220") && (strings.Contains(upper, "SMTP") || a.to.Port() == 25 || a.to.Port() == 587 || a.to.Port() == 465):
 		a.s.Service = "smtp"
 		a.tell("smtp.banner", after(text, "220"))
-		more := converse(c, []byte("EHLO noroshi.invalid\r\n"), ended("250 "), perAnswer)
+		more := converse(c, []byte(ehlo), ended("250 "), perAnswer)
 		a.tell("smtp.ehlo", string(more))
-		a.startTLS(c, more, "STARTTLS\r\n", "220")
+		a.startTLS(more, "STARTTLS", step{"", line, "220"}, step{ehlo, ended("250 "), "250"}, step{"STARTTLS\r\n", line, "220"})
 	case strings.HasPrefix(text, "220"):
 		a.s.Service = "ftp"
 		a.tell("ftp.banner", after(text, "220"))
+		more := converse(c, []byte("FEAT\r\n"), ended("211 "), perBanner)
+		a.startTLS(more, "AUTH TLS", step{"", line, "220"}, step{"AUTH TLS\r\n", line, "234"})
 	case strings.HasPrefix(upper, "* OK"), strings.HasPrefix(upper, "* PREAUTH"), strings.HasPrefix(upper, "* BYE"):
 		a.s.Service = "imap"
 		a.tell("imap4.banner", after(text, "* OK"))
 		more := converse(c, []byte("a CAPABILITY\r\n"), ended("a "), perAnswer)
 		a.tell("imap4.capability", string(more))
-		a.startTLS(c, more, "b STARTTLS\r\n", "b OK")
+		a.startTLS(more, "STARTTLS", step{"", line, "* "}, step{"b STARTTLS\r\n", line, "b OK"})
 	case strings.HasPrefix(upper, "+OK"):
 		a.s.Service = "pop3"
 		a.tell("pop3.banner", after(text, "+OK"))
 		more := converse(c, []byte("CAPA\r\n"), ended("."), perAnswer)
 		a.tell("pop3.capability", string(more))
-		a.startTLS(c, more, "STLS\r\n", "+OK")
+		a.startTLS(more, "STLS", step{"", line, "+OK"}, step{"STLS\r\n", line, "+OK"})
 	case strings.HasPrefix(text, "RFB "):
 		a.s.Service = "vnc"
 		a.tell("rfb.banner", text)
 	case strings.HasPrefix(text, "@RSYNCD:"):
 		a.s.Service = "rsync"
 		a.tell("rsync.banner", text)
+	case strings.HasPrefix(text, "200 "), strings.HasPrefix(text, "201 "):
+		a.s.Service = "nntp"
+		a.tell("nntp.banner", text[4:])
+	case strings.HasPrefix(text, "INFO {"):
+		a.nats(strings.TrimPrefix(whole, "INFO "))
+	case strings.HasPrefix(text, `{"class":"VERSION"`):
+		a.gps(whole)
+	case strings.HasPrefix(text, "# munin node"):
+		a.munin(c)
 	case strings.HasPrefix(text, "HTTP/"):
 		return false // It answered nothing we asked; the web's own question does better.
 	case first[0] == 0xff:
 		a.s.Service = "telnet"
-		a.tell("telnet.banner", string(options(first)))
+		a.tell("telnet.banner", string(options(a.refuseAll(c, first))))
 	default:
 		if g, ok := decodeGreeting(first); ok {
 			a.mysql(g)
@@ -103,6 +116,41 @@ func printable(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// maxNegotiation is how many turns a Telnet server may take to offer options.
+const maxNegotiation = 6
+
+// refuseAll goes on with a Telnet server until it asks for a name, or has nothing
+// more to say: who refuses all options is shown the banner.
+func (a *asking) refuseAll(c net.Conn, said []byte) (all []byte) {
+	for range maxNegotiation {
+		all = append(all, said...)
+		if bytes.HasSuffix(bytes.TrimSpace(options(all)), []byte(":")) {
+			break
+		}
+		if said = converse(c, refusals(said), some, perBanner); len(said) == 0 {
+			break
+		}
+	}
+	return all
+}
+
+// refusals answers each option that a server wants or offers: it is refused.
+func refusals(b []byte) (say []byte) {
+	const will, wont, do, dont = 0xfb, 0xfc, 0xfd, 0xfe
+	for i := 0; i+2 < len(b) && len(say) < 300; i++ {
+		if b[i] != 0xff || b[i+1] != will && b[i+1] != do {
+			continue
+		}
+		refuse := byte(dont)
+		if b[i+1] == do {
+			refuse = wont
+		}
+		say = append(say, 0xff, refuse, b[i+2])
+		i += 2
+	}
+	return say
 }
 
 // options takes Telnet's negotiation (RFC 854) out of a banner.

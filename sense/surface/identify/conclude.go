@@ -1,6 +1,7 @@
 package identify
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 )
@@ -12,36 +13,52 @@ func (a *asking) claim(service, product, version string) {
 }
 
 // kinds are the texts that fingerprints are asked about, the most telling first.
-var kinds = []string{"ssh.banner", "smtp.banner", "ftp.banner", "imap4.banner", "pop3.banner", "mysql.banners", "mysql.error", "dns.versionbind",
-	"telnet.banner", "http_header.server", "http_header.wwwauth", "http_header.x-powered-by", "http_header.cookie", "html_title", "favicon.md5", "x509.subject", "x509.issuer"}
+var kinds = []string{"ssh.banner", "smtp.banner", "ftp.banner", "imap4.banner", "pop3.banner", "mysql.banners", "mysql.error", "dns.versionbind", "nntp.banner",
+	"ntp.readvar", "sip_header.server", "sip_header.user_agent", "stun.software", "snmp.enterprise", "rdp.security", "ssdp.server", "telnet.banner", "http_header.server", "http_header.wwwauth", "http_header.x-powered-by", "http_header.cookie", "html_title", "favicon.md5", "x509.subject", "x509.issuer"}
+
+// alias names the kind whose fingerprints know texts of another kind, too.
+var alias = map[string]string{"ssdp.server": "http_header.server"}
 
 // conclude asks the fingerprints about every text, and the protocols' own fields
 // where no fingerprint knows.
 func (a *asking) conclude() {
 	s := &a.s
-	if db := a.Fingerprints; db != nil {
-		for _, kind := range kinds {
-			text, ok := s.Evidence[kind]
-			if !ok {
-				continue
-			}
-			m := db.Match(kind, text)
+	for _, kind := range kinds {
+		text, ok := s.Evidence[kind]
+		if !ok {
+			continue
+		}
+		m := a.match(kind, text)
+		if s.Product == "" {
 			// What speaks of the product first speaks of its version, too: a version of
 			// one and a product of another would be an invention.
-			if p := m["service.product"]; p != "" && s.Product == "" {
-				s.Product, s.Version, s.Vendor = clean(p), clean(m["service.version"]), clean(m["service.vendor"])
-				s.CPE = clean(m["service.cpe23"])
+			s.Product, s.Version, s.Vendor = clean(m["service.product"]), clean(m["service.version"]), clean(m["service.vendor"])
+			s.CPE = clean(m["service.cpe23"])
+			if s.Product == "" {
+				s.Product, s.Version = fromField(kind, text)
 			}
-			if s.OS == "" {
-				s.OS = join(m["os.vendor"], m["os.product"], m["os.version"])
-			}
-			if s.Hardware == "" {
-				s.Hardware = join(m["hw.vendor"], m["hw.product"], m["hw.model"])
-			}
+		} else if v := clean(m["service.version"]); m["service.product"] == s.Product && strings.HasPrefix(v, s.Version+".") {
+			s.Version, s.CPE = v, clean(m["service.cpe23"]) // the same, said more exactly
+		}
+		if s.Vendor == "" && m["service.product"] == s.Product {
+			s.Vendor = clean(m["service.vendor"])
+		}
+		if s.OS == "" {
+			s.OS = join(m["os.vendor"], m["os.product"], m["os.version"])
+		}
+		if s.Hardware == "" {
+			s.Hardware, s.Firmware = join(m["hw.vendor"], m["hw.product"], m["hw.model"]), clean(m["hw.version"])
 		}
 	}
-	if s.Product == "" {
-		s.Product, s.Version = fromFields(s.Evidence)
+	if s.HTTP != nil {
+		for _, x := range s.HTTP.Exposed {
+			if s.Product == "" && x.Product != "" {
+				s.Vendor, s.Product = x.Vendor, x.Product
+			}
+			if s.Version == "" && x.Product == s.Product {
+				s.Version = x.Version
+			}
+		}
 	}
 	for _, kind := range kinds {
 		if s.Package == "" && s.Version != "" {
@@ -60,18 +77,26 @@ func join(parts ...string) string {
 	return strings.Join(all, " ")
 }
 
-var token = regexp.MustCompile(`^([A-Za-z][\w.-]{1,40})[/_](\d[\w.+~-]{0,40})`)
+// match asks the fingerprints, when there are any.
+func (a *asking) match(kind, text string) map[string]string {
+	if a.Fingerprints == nil {
+		return nil
+	}
+	return a.Fingerprints.Match(cmp.Or(alias[kind], kind), text)
+}
 
-// fromFields reads the fields that SSH (RFC 4253) and HTTP (RFC 9110) have for
+var token = regexp.MustCompile(`^([A-Za-z][\w.-]{1,40})[/_ ](\d[\w.+~-]{0,40})(?: |$)`)
+
+// fromField reads the fields that SSH (RFC 4253) and HTTP (RFC 9110) have for
 // product and version, and MySQL's.
-func fromFields(evidence map[string]string) (product, version string) {
-	for _, kind := range []string{"ssh.banner", "http_header.server"} {
-		if m := token.FindStringSubmatch(evidence[kind]); m != nil {
+func fromField(kind, text string) (product, version string) {
+	switch kind {
+	case "ssh.banner", "http_header.server":
+		if m := token.FindStringSubmatch(text); m != nil {
 			return m[1], m[2]
 		}
-	}
-	if v := evidence["mysql.banners"]; v != "" {
-		number, rest, _ := strings.Cut(v, "-")
+	case "mysql.banners":
+		number, rest, _ := strings.Cut(text, "-")
 		if strings.HasPrefix(rest, "MariaDB") {
 			return "MariaDB", number
 		}

@@ -9,7 +9,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"slices"
 	"time"
 
 	"noroshi/sense/surface/recog"
@@ -20,11 +19,11 @@ type Dial func(ctx context.Context, network string, to netip.AddrPort) (net.Conn
 
 // The limits of what one server may take of us.
 const (
-	maxAnswer = 64 << 10         // bytes of one answer
-	maxText   = 512              // bytes of one text that is kept as evidence
-	perAnswer = 3 * time.Second  // for one exchange
-	perBanner = time.Second      // for a server to speak first
-	perPort   = 20 * time.Second // for all exchanges with one port
+	maxAnswer = 64 << 10        // bytes of one answer
+	maxText   = 512             // bytes of one text that is kept as evidence
+	perAnswer = 3 * time.Second // for one exchange
+	perBanner = time.Second     // for a server to speak first
+	perPort   = time.Minute     // for all exchanges with one port, what the gate makes them wait included
 )
 
 // Service is what a port said of itself. Its texts come from the other side and
@@ -38,10 +37,12 @@ type Service struct {
 	CPE      string `json:"cpe,omitempty"`
 	OS       string `json:"os,omitempty"`
 	Hardware string `json:"hardware,omitempty"`
+	Firmware string `json:"firmware,omitempty"`
 
 	HTTP *HTTP `json:"http,omitempty"`
 	TLS  *TLS  `json:"tls,omitempty"`
 	SSH  *SSH  `json:"ssh,omitempty"`
+	SMB  *SMB  `json:"smb,omitempty"`
 
 	// Evidence is what was said, by the names that recog gives to such texts.
 	Evidence map[string]string `json:"evidence,omitempty"`
@@ -51,15 +52,17 @@ type Service struct {
 type Engine struct {
 	Fingerprints *recog.DB // none when nil
 	Contact      string    // said to web servers, so that their owner knows whom to ask
+	Pages        []Page    // that web servers are asked for
 }
 
 // asking is the exchanges with one port.
 type asking struct {
 	*Engine
-	ctx  context.Context
-	dial Dial
-	to   netip.AddrPort
-	s    Service
+	ctx   context.Context
+	dial  Dial
+	to    netip.AddrPort
+	s     Service
+	heard Heard // over UDP
 }
 
 // Identify asks one open port. What it finds until ctx ends, it says.
@@ -67,27 +70,13 @@ func (e *Engine) Identify(ctx context.Context, dial Dial, to netip.AddrPort) Ser
 	ctx, cancel := context.WithTimeout(ctx, perPort)
 	defer cancel()
 	a := &asking{Engine: e, ctx: ctx, dial: dial, to: to, s: Service{Evidence: map[string]string{}}}
-	for _, ask := range order(to.Port()) {
-		if ctx.Err() != nil || ask(a) {
+	for _, round := range rounds(to.Port()) {
+		if ctx.Err() != nil || a.try(round) {
 			break
 		}
 	}
 	a.conclude()
 	return a.s
-}
-
-// ask is one way of asking; it says whether the port was recognised by it.
-type ask func(*asking) bool
-
-// order is the ways of asking, most likely first: at a well-known port its own.
-func order(port uint16) []ask {
-	all := []ask{(*asking).banner, (*asking).web, (*asking).overTLS, (*asking).postgres, (*asking).redis, (*asking).memcached, (*asking).mqtt, (*asking).nameserver}
-	own := map[uint16]int{80: 1, 8080: 1, 443: 2, 8443: 2, 465: 2, 636: 2, 853: 2, 993: 2, 995: 2, 8883: 2, 5432: 3, 6379: 4, 11211: 5, 1883: 6, 53: 7}
-	if i, ok := own[port]; ok {
-		first := all[i]
-		return append([]ask{first}, slices.Delete(all, i, i+1)...)
-	}
-	return all
 }
 
 // tell keeps a text as evidence.

@@ -2,12 +2,8 @@ package identify
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"strings"
-	"time"
-
-	"golang.org/x/net/dns/dnsmessage"
 )
 
 // redis asks for what the server says of itself; one that wants a password first
@@ -49,20 +45,14 @@ func (a *asking) memcached() bool {
 
 // postgres asks whether the server would talk over TLS, which needs no user.
 func (a *asking) postgres() bool {
-	c, err := a.connect()
-	if err != nil {
-		return false
-	}
-	defer func() { _ = c.Close() }() // What it said is read.
-	b := converse(c, []byte{0, 0, 0, 8, 4, 210, 22, 47}, some, perAnswer)
+	const question = "\x00\x00\x00\x08\x04\xd2\x16\x2f"
+	b := a.exchange([]byte(question), some)
 	if len(b) != 1 || b[0] != 'S' && b[0] != 'N' {
 		return false
 	}
 	a.claim("postgresql", "PostgreSQL", "")
 	a.tell("postgresql.ssl", string(b))
-	if b[0] == 'S' {
-		a.certificate(c)
-	}
+	a.startTLS(b, "S", step{question, some, "S"})
 	return true
 }
 
@@ -95,48 +85,4 @@ func (a *asking) mqtt() bool {
 		}
 	}
 	return true
-}
-
-// nameserver asks for version.bind, over TCP.
-func (a *asking) nameserver() bool {
-	q := dnsmessage.Message{Header: dnsmessage.Header{ID: uint16(time.Now().UnixNano())}, Questions: []dnsmessage.Question{{
-		Name: dnsmessage.MustNewName("version.bind."), Type: dnsmessage.TypeTXT, Class: dnsmessage.ClassCHAOS}}}
-	packed, err := q.Pack()
-	if err != nil {
-		return false
-	}
-	b := a.exchange(append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...), func(b []byte) bool {
-		return len(b) >= 2 && len(b)-2 >= int(binary.BigEndian.Uint16(b))
-	})
-	text, ok := decodeVersionBind(b, q.ID)
-	if !ok {
-		return false
-	}
-	a.s.Service = "dns"
-	a.tell("dns.versionbind", text)
-	return true
-}
-
-// decodeVersionBind reads the answer; a server that refuses to say is a name
-// server all the same.
-func decodeVersionBind(b []byte, id uint16) (string, bool) {
-	if len(b) < 14 {
-		return "", false
-	}
-	b = b[2:]
-	var p dnsmessage.Parser
-	h, err := p.Start(b)
-	if err != nil || !h.Response || h.ID != id || p.SkipAllQuestions() != nil {
-		return "", false
-	}
-	for range 8 {
-		r, err := p.Answer()
-		if err != nil {
-			break
-		}
-		if t, ok := r.Body.(*dnsmessage.TXTResource); ok {
-			return strings.Join(t.TXT, ""), true
-		}
-	}
-	return "", true
 }

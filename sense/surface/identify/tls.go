@@ -7,43 +7,41 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
 
 // TLS is how a port is protected, and by which certificate.
 type TLS struct {
-	Versions    []string  `json:"versions"`
-	Ciphers     []string  `json:"ciphers"` // what was agreed on, by version
-	Groups      []string  `json:"groups,omitempty"`
-	PostQuantum bool      `json:"post_quantum"` // a group against which a quantum computer does not help
-	Subject     string    `json:"subject,omitempty"`
-	Issuer      string    `json:"issuer,omitempty"`
-	Names       []string  `json:"names,omitempty"`
-	NotBefore   time.Time `json:"not_before,omitzero"`
-	NotAfter    time.Time `json:"not_after,omitzero"`
-	Chain       []string  `json:"chain,omitempty"` // the subjects, the server's own first
-	Signature   string    `json:"signature,omitempty"`
-	KeyBits     int       `json:"key_bits,omitempty"`
-	Weak        []string  `json:"weak,omitempty"`
+	Versions    []string            `json:"versions"`
+	Ciphers     map[string][]string `json:"ciphers"` // all that it takes, by version, in its order or in that of their numbers
+	Groups      []string            `json:"groups,omitempty"`
+	PostQuantum bool                `json:"post_quantum"` // a group against which a quantum computer does not help
+	Subject     string              `json:"subject,omitempty"`
+	Issuer      string              `json:"issuer,omitempty"`
+	Names       []string            `json:"names,omitempty"`
+	NotBefore   time.Time           `json:"not_before,omitzero"`
+	NotAfter    time.Time           `json:"not_after,omitzero"`
+	Chain       []string            `json:"chain,omitempty"` // the subjects, the server's own first
+	Signature   string              `json:"signature,omitempty"`
+	KeyBits     int                 `json:"key_bits,omitempty"`
+	Weak        []string            `json:"weak,omitempty"`
 }
 
 var (
-	versions = []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13}
+	versions = []uint16{ssl30, tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13}
 	groups   = []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.SecP384r1MLKEM1024, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 )
 
 // overTLS asks for TLS, takes its inventory, and asks inside it what the port is.
 func (a *asking) overTLS() bool {
-	state, ok := a.handshake(&tls.Config{})
-	if !ok {
+	if !a.secure(a.connect) {
 		return false
 	}
 	a.s.Service = "tls"
-	a.s.TLS = describe(state)
-	a.tellCertificate()
-	a.inventory()
 	inside := func() (net.Conn, error) {
 		c, err := a.connect()
 		if err != nil {
@@ -80,71 +78,121 @@ func settings(c *tls.Config) *tls.Config {
 	return c
 }
 
-func (a *asking) handshake(c *tls.Config) (tls.ConnectionState, bool) {
-	conn, err := a.connect()
+// secure takes the inventory of a port whose connections come to TLS by connect.
+func (a *asking) secure(connect func() (net.Conn, error)) bool {
+	st, ok := a.shake(connect, &tls.Config{})
+	if !ok {
+		return false
+	}
+	a.s.TLS = describe(st)
+	a.tell("x509.subject", a.s.TLS.Subject)
+	a.tell("x509.issuer", a.s.TLS.Issuer)
+	a.s.TLS.inventory(connect, func(c *tls.Config) bool { _, ok := a.shake(connect, c); return ok })
+	return true
+}
+
+func (a *asking) shake(connect func() (net.Conn, error), c *tls.Config) (tls.ConnectionState, bool) {
+	conn, err := connect()
 	if err != nil {
 		return tls.ConnectionState{}, false
 	}
 	defer func() { _ = conn.Close() }() // Nothing more is said.
-	return shake(a.ctx, conn, c)
-}
-
-func shake(ctx context.Context, conn net.Conn, c *tls.Config) (tls.ConnectionState, bool) {
-	ctx, cancel := context.WithTimeout(ctx, perAnswer)
+	ctx, cancel := context.WithTimeout(a.ctx, perAnswer)
 	defer cancel()
 	t := tls.Client(conn, settings(c))
-	err := t.HandshakeContext(ctx)
+	err = t.HandshakeContext(ctx)
 	return t.ConnectionState(), err == nil
 }
 
-// inventory tries each version, and each group of TLS 1.3, one at a time.
-func (a *asking) inventory() {
-	t := a.s.TLS
-	t.Versions, t.Ciphers = nil, nil
-	modern := false
+// inventory tries each version with all its suites, without the one that was
+// taken the last time, until none is; and each group of TLS 1.3.
+func (t *TLS) inventory(connect func() (net.Conn, error), shakes func(*tls.Config) bool) {
+	t.Versions, t.Ciphers = nil, map[string][]string{}
 	for _, v := range versions {
-		if st, ok := a.handshake(&tls.Config{MinVersion: v, MaxVersion: v}); ok {
-			t.Versions = append(t.Versions, tls.VersionName(v))
-			t.Ciphers = append(t.Ciphers, tls.CipherSuiteName(st.CipherSuite))
-			modern = modern || v == tls.VersionTLS13
-			if v < tls.VersionTLS12 {
-				t.Weak = append(t.Weak, tls.VersionName(v))
+		taken := enumerate(connect, v)
+		if len(taken) == 0 {
+			continue
+		}
+		name := tls.VersionName(v)
+		t.Versions, t.Ciphers[name] = append(t.Versions, name), taken
+		if v < tls.VersionTLS12 {
+			t.weak(name)
+		}
+		for _, s := range taken {
+			if isBroken(s) {
+				t.weak(s)
 			}
 		}
 	}
-	if !modern {
+	if t.Ciphers[tls.VersionName(tls.VersionTLS13)] == nil {
 		return
 	}
 	t.Groups = nil
 	for _, g := range groups {
-		if _, ok := a.handshake(&tls.Config{MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{g}}); ok {
+		if shakes(&tls.Config{MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{g}}) {
 			t.Groups = append(t.Groups, g.String())
 			t.PostQuantum = t.PostQuantum || strings.Contains(g.String(), "MLKEM")
 		}
 	}
 }
 
-// startTLS goes over to TLS on a connection whose server offers to.
-func (a *asking) startTLS(c net.Conn, offered []byte, say, agreed string) {
-	word := strings.TrimSpace(say[strings.LastIndexByte(strings.TrimSpace(say), ' ')+1:])
+// weak takes note of a weakness, once.
+func (t *TLS) weak(what string) {
+	if !slices.Contains(t.Weak, what) {
+		t.Weak = append(t.Weak, what)
+	}
+}
+
+func enumerate(connect func() (net.Conn, error), version uint16) (taken []string) {
+	for left := offered(version); len(left) > 0; {
+		c, err := connect()
+		if err != nil {
+			break
+		}
+		id, ok := choose(c, version, left)
+		_ = c.Close() // The choice was all.
+		at := slices.Index(left, id)
+		if !ok || at < 0 { // It takes none of them, or one that was not offered.
+			break
+		}
+		left = slices.Delete(left, at, at+1)
+		taken = append(taken, suiteName(id))
+	}
+	return taken
+}
+
+// step is something said on the way to TLS, and how the answer begins when the
+// way goes on.
+type step struct {
+	say    string
+	enough func([]byte) bool
+	agreed string
+}
+
+// startTLS takes the inventory of a server that offers to go over to TLS; each
+// connection takes the steps anew.
+func (a *asking) startTLS(offered []byte, word string, steps ...step) {
 	if a.s.TLS != nil || !bytes.Contains(bytes.ToUpper(offered), []byte(word)) {
 		return
 	}
-	if b := converse(c, []byte(say), line, perAnswer); bytes.HasPrefix(b, []byte(agreed)) {
-		a.certificate(c)
-	}
+	a.secure(func() (net.Conn, error) {
+		c, err := a.connect()
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range steps {
+			if b := converse(c, []byte(s.say), s.enough, perAnswer); !bytes.HasPrefix(b, []byte(s.agreed)) {
+				return nil, errors.Join(errNoTLS, c.Close())
+			}
+		}
+		return c, nil
+	})
 }
 
-// certificate agrees on TLS once, on a connection that has come to it.
-func (a *asking) certificate(c net.Conn) {
-	if st, ok := shake(a.ctx, c, &tls.Config{}); ok {
-		a.s.TLS = describe(st)
-		a.tellCertificate()
-	}
-}
+var errNoTLS = errors.New("the server did not go over to TLS")
 
 func describe(st tls.ConnectionState) *TLS {
-	t := &TLS{Versions: []string{tls.VersionName(st.Version)}, Ciphers: []string{tls.CipherSuiteName(st.CipherSuite)}}
+	t := &TLS{}
 	if st.CurveID != 0 {
 		t.Groups = []string{st.CurveID.String()}
 		t.PostQuantum = strings.Contains(st.CurveID.String(), "MLKEM")
@@ -168,22 +216,18 @@ func (t *TLS) own(c *x509.Certificate) {
 	switch k := c.PublicKey.(type) {
 	case *rsa.PublicKey:
 		if t.KeyBits = k.N.BitLen(); t.KeyBits < 2048 {
-			t.Weak = append(t.Weak, "RSA key under 2048 bits")
+			t.weak("RSA key under 2048 bits")
 		}
 	case *ecdsa.PublicKey:
-		t.KeyBits = k.Curve.Params().BitSize
+		if t.KeyBits = k.Curve.Params().BitSize; t.KeyBits < 224 {
+			t.weak("elliptic curve under 224 bits")
+		}
 	}
 	switch c.SignatureAlgorithm {
 	case x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-		t.Weak = append(t.Weak, "signature by "+c.SignatureAlgorithm.String())
+		t.weak("signature by " + c.SignatureAlgorithm.String())
 	}
 	if bytes.Equal(c.RawIssuer, c.RawSubject) {
-		t.Weak = append(t.Weak, "signed by itself")
+		t.weak("signed by itself")
 	}
-}
-
-// tellCertificate gives the names in the certificate to the fingerprints.
-func (a *asking) tellCertificate() {
-	a.tell("x509.subject", a.s.TLS.Subject)
-	a.tell("x509.issuer", a.s.TLS.Issuer)
 }

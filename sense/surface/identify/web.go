@@ -3,7 +3,6 @@ package identify
 import (
 	"bufio"
 	"bytes"
-	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"html"
@@ -21,22 +20,29 @@ type HTTP struct {
 	Title    string            `json:"title,omitempty"`
 	Location string            `json:"location,omitempty"` // where it would send us; nobody goes there
 	Headers  map[string]string `json:"headers,omitempty"`
+	Missing  []string          `json:"missing_headers,omitempty"` // that would protect who looks at the page
 	Body     string            `json:"body_sha256,omitempty"`
-	Favicon  string            `json:"favicon_md5,omitempty"`
+	Favicon  *Favicon          `json:"favicon,omitempty"`
 	Login    bool              `json:"login,omitempty"` // the page has a field for a password
 	Listing  bool              `json:"directory_listing,omitempty"`
+	Exposed  []Exposed         `json:"exposed,omitempty"` // what is there to administer it
+	Security *SecurityTxt      `json:"security_txt,omitempty"`
 }
 
 // kept are the headers that tell of the product or of how it is protected.
 var kept = []string{"Server", "X-Powered-By", "WWW-Authenticate", "Set-Cookie", "Via", "Strict-Transport-Security", "Content-Security-Policy",
 	"X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy"}
 
+// told are the headers that are evidence.
+var told = []string{"Server", "X-Powered-By", "WWW-Authenticate", "Set-Cookie"}
+
 // web asks for the first page in the clear.
 func (a *asking) web() bool {
 	return a.pages("http", a.connect)
 }
 
-// pages asks for the first page and, when there is one, for the icon.
+// pages asks for the first page, and then for the few others that are worth a
+// connection.
 func (a *asking) pages(service string, connect func() (net.Conn, error)) bool {
 	resp, body := a.get(connect, "/")
 	if resp == nil {
@@ -55,18 +61,56 @@ func (a *asking) pages(service string, connect func() (net.Conn, error)) bool {
 	}
 	h.Login = password.Match(body)
 	h.Listing = strings.HasPrefix(h.Title, "Index of /") || strings.HasPrefix(h.Title, "Directory listing for /")
+	h.Missing = missing(service, resp)
 	a.s.HTTP = h
-	a.tell("http_header.server", resp.Header.Get("Server"))
-	a.tell("http_header.x-powered-by", resp.Header.Get("X-Powered-By"))
-	a.tell("http_header.wwwauth", resp.Header.Get("WWW-Authenticate"))
-	a.tell("http_header.cookie", resp.Header.Get("Set-Cookie"))
+	a.tellHeaders(resp)
 	a.tell("html_title", h.Title)
-	if icon, body := a.get(connect, "/favicon.ico"); icon != nil && icon.StatusCode == http.StatusOK && len(body) > 0 && len(body) < maxAnswer {
-		sum := md5.Sum(body) // The fingerprints know icons by it; nothing is proved by it.
-		h.Favicon = hex.EncodeToString(sum[:])
-		a.tell("favicon.md5", h.Favicon)
+	icon, body2 := a.get(connect, "/favicon.ico")
+	if icon != nil && icon.StatusCode == http.StatusOK && len(body2) > 0 && len(body2) < maxAnswer && !bytes.Contains(body2, []byte("<html")) {
+		h.Favicon = newFavicon(body2)
+		a.tell("favicon.md5", h.Favicon.MD5)
 	}
+	if icon != nil {
+		a.tellHeaders(icon) // Some say what they are where they refuse alone.
+	}
+	h.Security = a.securityTxt(connect)
+	a.exposed(h, connect, resp, body)
 	return true
+}
+
+// tellHeaders keeps the telling headers, of the first answer that has them.
+func (a *asking) tellHeaders(resp *http.Response) {
+	for _, k := range told {
+		kind := "http_header." + strings.ToLower(k)
+		switch k {
+		case "WWW-Authenticate":
+			kind = "http_header.wwwauth"
+		case "Set-Cookie":
+			kind = "http_header.cookie"
+		}
+		if a.s.Evidence[kind] == "" {
+			a.tell(kind, resp.Header.Get(k))
+		}
+	}
+}
+
+// missing are the headers whose absence from a page that people look at is worth
+// saying (OWASP Secure Headers).
+func missing(service string, resp *http.Response) (names []string) {
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		return nil
+	}
+	policy := resp.Header.Get("Content-Security-Policy")
+	for _, k := range []string{"Content-Security-Policy", "Referrer-Policy", "Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options"} {
+		switch {
+		case resp.Header.Get(k) != "":
+		case k == "Strict-Transport-Security" && service != "https": // It means nothing in the clear.
+		case k == "X-Frame-Options" && strings.Contains(policy, "frame-ancestors"):
+		default:
+			names = append(names, k)
+		}
+	}
+	return names
 }
 
 // get asks for one path and reads a bounded answer. It asks for no compression

@@ -1,17 +1,15 @@
-// Package recog reads fingerprints in the XML form of the recog project from a
-// folder that an operator provides, and says what a text that a service sent
-// tells of it. The project ships no fingerprints. sense/surface/identify asks.
+// Package recog reads fingerprints in the XML form of the recog project, from a
+// folder that an operator provides and from the few of our own (content), and
+// says what a text that a service sent tells of it. sense/surface/identify asks.
 package recog
 
 import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"regexp"
 	"regexp/syntax"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,29 +63,38 @@ type document struct {
 	} `xml:"fingerprint"`
 }
 
-// Load reads every .xml file of a folder, in the order of their names.
-func Load(dir string) (*DB, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.xml"))
+// Load reads every .xml file of a folder, in the order of their names, and then
+// those of further folders, which are asked where the ones before know nothing.
+func Load(dirs ...fs.FS) (*DB, error) {
+	db := &DB{kinds: map[string][]*fingerprint{}}
+	for _, dir := range dirs {
+		if err := db.add(dir); err != nil {
+			return nil, err
+		}
+	}
+	return db, nil
+}
+
+func (db *DB) add(dir fs.FS) error {
+	files, err := fs.Glob(dir, "*.xml") // in the order of their names
 	if err != nil || len(files) == 0 {
-		return nil, fault.As(fault.NotFound, "recog.load", err, "there are no .xml files in %s", dir)
+		return fault.As(fault.NotFound, "recog.load", err, "there are no .xml files in the folder of fingerprints")
 	}
 	if len(files) > maxFiles {
-		return nil, fault.New(fault.TooLarge, "recog.load", "%s holds %d files; at most %d are read", dir, len(files), maxFiles)
+		return fault.New(fault.TooLarge, "recog.load", "the folder of fingerprints holds %d files; at most %d are read", len(files), maxFiles)
 	}
-	slices.Sort(files)
-	db := &DB{kinds: map[string][]*fingerprint{}}
 	for _, name := range files {
-		f, err := os.Open(name)
+		f, err := dir.Open(name)
 		if err != nil {
-			return nil, fault.As(fault.NotFound, "recog.load", err, "the fingerprints cannot be read: %v", err)
+			return fault.As(fault.NotFound, "recog.load", err, "the fingerprints cannot be read: %v", err)
 		}
 		err = db.read(f)
 		_ = f.Close() // It was only read.
 		if err != nil {
-			return nil, fault.As(fault.Invalid, "recog.load", err, "%s: %s", name, fault.PublicOf(err))
+			return fault.As(fault.Invalid, "recog.load", err, "%s: %s", name, fault.PublicOf(err))
 		}
 	}
-	return db, nil
+	return nil
 }
 
 // read adds a file. encoding/xml resolves no entity but XML's own five, so a

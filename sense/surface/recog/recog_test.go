@@ -70,7 +70,7 @@ func TestThePrefilterHidesNothing(t *testing.T) {
 		}
 		t.Skip("there are no fingerprints in " + dir)
 	}
-	db, err := Load(dir)
+	db, err := Load(os.DirFS(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
