@@ -82,7 +82,7 @@ func (x *Systems) Upload(ctx context.Context, s access.Scope, id ident.ID, versi
 		sys.InForce = &b
 		return x.save(ctx, tx, &sys, "bill of materials")
 	})
-	return b, x.after(op, err)
+	return b, x.after(ctx, op, err)
 }
 
 // maxSample is how much of what could not be read is kept to look at.

@@ -86,7 +86,7 @@ func (x *Systems) Load(ctx context.Context, s access.Scope, name, from string, c
 	if !feedName.MatchString(name) {
 		return f, fault.New(fault.Invalid, op, "%.128q is no name of a feed: letters, digits and . _ : -, at most 128", name)
 	}
-	for _, p := range l.Problems {
+	for _, p := range l.Said {
 		_ = x.aside(ctx, x.root(), "advisories "+name, nil, fault.New(fault.Invalid, op, "%s", p)) // What is sound of the file is taken.
 	}
 	if done, f, err := x.hasLoaded(ctx, name, l.SHA256); done || err != nil {
@@ -114,7 +114,7 @@ func (x *Systems) Load(ctx context.Context, s access.Scope, name, from string, c
 		f.Believed, f.Waiting, f.Why, f.WhyJA = l, nil, "", ""
 		return x.saveFeed(ctx, tx, &f, "loaded")
 	})
-	return f, x.after(op, err)
+	return f, x.after(ctx, op, err)
 }
 
 // centre lets only those in who may speak for the whole platform: everybody is
@@ -168,7 +168,7 @@ func (x *Systems) Accept(ctx context.Context, s access.Scope, name string, versi
 		f.Believed, f.Waiting, f.Why, f.WhyJA = f.Waiting, nil, "", ""
 		return x.saveFeed(ctx, tx, &f, "accepted")
 	})
-	return f, x.after(op, err)
+	return f, x.after(ctx, op, err)
 }
 
 func (x *Systems) saveFeed(ctx context.Context, tx *ledger.Tx, f *Feed, event string) error {
@@ -177,15 +177,13 @@ func (x *Systems) saveFeed(ctx context.Context, tx *ledger.Tx, f *Feed, event st
 		return err
 	}
 	f.Version++
-	if _, err := tx.Exec(ctx, `INSERT INTO advisory_feed (name, changed, version, body) VALUES (?,?,?,?)
-		ON CONFLICT (name) DO UPDATE SET changed = excluded.changed, version = excluded.version, body = excluded.body`, f.Name, n, f.Version, ledger.JSON(f)); err != nil {
-		return err
+	keep, waiting := []string{f.Believed.SHA256}, 0
+	if f.Waiting != nil {
+		keep, waiting = append(keep, f.Waiting.SHA256), 1
 	}
-	var keep []string
-	for _, l := range []*Loading{f.Believed, f.Waiting} {
-		if l != nil {
-			keep = append(keep, l.SHA256)
-		}
+	if _, err := tx.Exec(ctx, `INSERT INTO advisory_feed (name, changed, waiting, body) VALUES (?,?,?,?)
+		ON CONFLICT (name) DO UPDATE SET changed = excluded.changed, waiting = excluded.waiting, body = excluded.body`, f.Name, n, waiting, ledger.JSON(f)); err != nil {
+		return err
 	}
 	in, args := ledger.In(keep)
 	if _, err := tx.Exec(ctx, `DELETE FROM advisory_part WHERE feed = ? AND edition NOT IN `+in, append([]any{f.Name}, args...)...); err != nil {

@@ -35,7 +35,7 @@ func (x *Systems) Forget(ctx context.Context, org ident.ID, before time.Time) (n
 		return err
 	})
 	if n > 0 && before.IsZero() {
-		err = x.after("systems.forget", err)
+		err = x.after(ctx, "systems.forget", err)
 	}
 	return n, fault.Wrap("systems.forget", err)
 }

@@ -52,6 +52,23 @@ func (x *Systems) Run(ctx context.Context) error {
 	}
 }
 
+// Follow keeps what this hub knows as the ledger has it, which other hubs write
+// too, until ctx ends.
+func (x *Systems) Follow(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		if err := x.Refresh(ctx); err != nil && ctx.Err() == nil {
+			x.d.Log.Error("what other hubs changed of the systems cannot be learned", "role", "hub", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
 // The looks, from little to all.
 type look int
 

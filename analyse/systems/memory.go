@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"noroshi/analyse/affected"
 	"noroshi/fault"
@@ -18,7 +19,7 @@ import (
 // believed, and what hits what. Refresh brings it to what the ledger has.
 type memory struct {
 	mu         sync.RWMutex
-	ready      bool
+	ready      atomic.Bool
 	edition    int64
 	inventory  *affected.Inventory // each system under its identifier
 	advisories *affected.Advisories
@@ -37,8 +38,8 @@ type known struct {
 	matched uint64 // the sum of what its last survey said
 }
 
-func newMemory() memory {
-	return memory{edition: -1, inventory: affected.NewInventory(), advisories: affected.New(), of: map[ident.ID]*known{}, feeds: map[string]int64{},
+func newMemory() *memory {
+	return &memory{edition: -1, inventory: affected.NewInventory(), advisories: affected.New(), of: map[ident.ID]*known{}, feeds: map[string]int64{},
 		touched: map[ident.ID]bool{}, gained: map[ident.ID][]affected.Hit{}}
 }
 
@@ -96,7 +97,7 @@ func (x *Systems) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m := &x.mem
+	m := x.mem
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name, hits := range m.inventory.Judge(m.advisories, packages) {
@@ -114,7 +115,8 @@ func (x *Systems) Refresh(ctx context.Context) error {
 			delete(m.gained, id)
 		}
 	}
-	m.edition, m.ready = number, true
+	m.edition = number
+	m.ready.Store(true)
 	return nil
 }
 
@@ -131,7 +133,7 @@ func rows(ctx context.Context, q ledger.Queryer, query string) (list []row, err 
 
 // takeSystems takes over the systems that changed.
 func (x *Systems) takeSystems(ctx context.Context, list []row) error {
-	m := &x.mem
+	m := x.mem
 	there := make(map[ident.ID]bool, len(list))
 	for _, r := range list {
 		id := ident.ID(r.id)
@@ -172,7 +174,7 @@ func (x *Systems) takeSystem(ctx context.Context, id ident.ID, r row) error {
 		return nil // It was deleted meanwhile.
 	}
 	k := &known{System: list[0], changed: r.changed, matched: uint64(r.matched)}
-	m := &x.mem
+	m := x.mem
 	if document == nil {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -199,7 +201,7 @@ func (x *Systems) takeSystem(ctx context.Context, id ident.ID, r row) error {
 // all are read anew, beside those at work, so that nothing stays of what an
 // advisory said before.
 func (x *Systems) takeFeeds(ctx context.Context, list []row) (packages []string, err error) {
-	m := &x.mem
+	m := x.mem
 	packages = []string{}
 	feeds, same := map[string]int64{}, 0
 	var fresh []string
@@ -303,7 +305,7 @@ func feed(ctx context.Context, q ledger.Queryer, name string) (f Feed, err error
 
 // loaded refuses to answer for what is not read yet.
 func (m *memory) loaded() error {
-	if !m.ready {
+	if !m.ready.Load() {
 		return fault.New(fault.Unavailable, "systems.memory", "the bills of materials are being read; ask again in a moment")
 	}
 	return nil

@@ -151,7 +151,7 @@ func (x *Systems) Add(ctx context.Context, s access.Scope, org ident.ID, f Facts
 		}
 		return x.save(ctx, tx, &sys, "added")
 	})
-	return sys, x.after(op, err)
+	return sys, x.after(ctx, op, err)
 }
 
 // save writes a record and its line of history, and takes its number.
@@ -169,12 +169,19 @@ func (x *Systems) save(ctx context.Context, tx *ledger.Tx, s *System, event stri
 	return tx.Record(ctx, "system", s.ID, s.Org, event, s)
 }
 
-// after ends a change.
-func (x *Systems) after(op string, err error) error {
-	if err == nil {
-		x.OnChange()
+// after ends a change: what this hub knows has it before whoever made it hears
+// that it was made. Who begins has everything to read first, and does not wait.
+func (x *Systems) after(ctx context.Context, op string, err error) error {
+	if err != nil {
+		return fault.Wrap(op, err)
 	}
-	return fault.Wrap(op, err)
+	if x.mem.loaded() == nil {
+		if err := x.Refresh(ctx); err != nil {
+			x.d.Log.Warn("a change is on record, and not matched yet", "role", "hub", "err", err)
+		}
+	}
+	x.OnChange()
+	return nil
 }
 
 // Change changes what is said of a system that was looked at in a version.
@@ -213,7 +220,7 @@ func (x *Systems) change(ctx context.Context, s access.Scope, id ident.ID, versi
 		}
 		return x.save(ctx, tx, &sys, event)
 	})
-	return sys, x.after("systems.change", err)
+	return sys, x.after(ctx, "systems.change", err)
 }
 
 // History returns what was done to a system.

@@ -60,7 +60,7 @@ type Systems struct {
 	OnChange func()
 
 	looking sync.Mutex // one look into the ledger at a time
-	mem     memory
+	mem     *memory
 	wake    chan struct{}
 }
 

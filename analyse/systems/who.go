@@ -160,7 +160,7 @@ const maxFound = 1000
 
 // Found says what hits a system, as of the last look.
 func (x *Systems) Found(ctx context.Context, s access.Scope, id ident.ID) (f Found, err error) {
-	m := &x.mem
+	m := x.mem
 	m.mu.RLock()
 	f = Found{Hits: []Hit{}, Unjudged: m.inventory.Unjudged(string(id))}
 	k := m.of[id]

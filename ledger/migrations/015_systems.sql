@@ -8,4 +8,4 @@ CREATE TABLE system (
 );
 CREATE INDEX system_name ON system (name, id);
 -- Feeds of advisories: what is believed of each, and what waits for a person.
-CREATE TABLE advisory_feed (name TEXT PRIMARY KEY, changed BIGINT NOT NULL, version BIGINT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE advisory_feed (name TEXT PRIMARY KEY, changed BIGINT NOT NULL, waiting BIGINT NOT NULL, body TEXT NOT NULL);
