@@ -10,11 +10,11 @@ import (
 
 func (a *API) advisories() {
 	register(a, op{"advisories", http.MethodGet, "/advisories", "The feeds of advisories, with what is believed of each and what waits for a person", access.ViewSystems},
-		func(ctx context.Context, _ access.Scope, in *struct {
+		func(ctx context.Context, s access.Scope, in *struct {
 			Cursor string `query:"cursor" maxLength:"200"`
 			Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
 		}) (*struct{ Body systems.FeedPage }, error) {
-			p, err := a.b.Systems.Feeds(ctx, in.Cursor, in.Limit)
+			p, err := a.b.Systems.Feeds(ctx, s, in.Cursor, in.Limit)
 			return &struct{ Body systems.FeedPage }{p}, err
 		})
 	register(a, op{"advisory-load", http.MethodPost, "/advisories/{feed}", "Load a zip file of OSV advisories as the new state of a feed, or one advisory in JSON", access.ManageAdvisories},

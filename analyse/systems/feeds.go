@@ -246,8 +246,9 @@ type FeedPage struct {
 	Next  string `json:"next,omitempty"` // the cursor of the next page
 }
 
-// Feeds lists the feeds by their names, those behind a name if it is given.
-func (x *Systems) Feeds(ctx context.Context, behind string, limit int) (p FeedPage, err error) {
+// Feeds lists the feeds by their names, those behind a name if it is given. Who
+// loaded them and from where is the centre's to know.
+func (x *Systems) Feeds(ctx context.Context, s access.Scope, behind string, limit int) (p FeedPage, err error) {
 	p.Items = []Feed{}
 	if limit <= 0 || limit > 500 {
 		limit = 100
@@ -261,6 +262,11 @@ func (x *Systems) Feeds(ctx context.Context, behind string, limit int) (p FeedPa
 			}
 			var f Feed
 			err := json.Unmarshal([]byte(body), &f)
+			for _, l := range []*Loading{f.Believed, f.Waiting} {
+				if l != nil && !s.Allows(x.root()) {
+					l.By, l.From, l.File, l.Problems = "", "", "", nil
+				}
+			}
 			p.Items = append(p.Items, f)
 			return err
 		})
