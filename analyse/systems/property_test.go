@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
 	"noroshi/access"
@@ -24,12 +25,17 @@ func TestWhateverComesFirstTheActionsAreTheSame(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		hubs := []*systems.Systems{r.Systems, r.hub(t)}
 		ids, advisories := map[string]ident.ID{}, 0
+		said := func(x *systems.Systems, n int) {
+			text := advisory(fmt.Sprint("A-", n), fmt.Sprint("CVE-2026-", random.IntN(6)), fmt.Sprint("p", random.IntN(4)), fmt.Sprint(1+random.IntN(3), ".0.0"))
+			_, err := x.Load(t.Context(), r.centre, "", "x", []byte(strings.Replace(text, "2026-01-01", fmt.Sprintf("2026-01-%02d", 1+random.IntN(28)), 1)))
+			must(t, err)
+		}
 		for step := range 40 {
 			ctx, x := t.Context(), hubs[random.IntN(2)]
 			must(t, x.Refresh(ctx))
 			name, s := fmt.Sprint("s", random.IntN(4)), []access.Scope{r.a, r.b}[random.IntN(2)]
 			key := name + string(s.Orgs()[0])
-			switch random.IntN(6) {
+			switch random.IntN(7) {
 			case 0, 1:
 				if ids[key] == "" {
 					sys, err := x.Add(ctx, s, s.Orgs()[0], systems.Facts{Name: name})
@@ -43,8 +49,7 @@ func TestWhateverComesFirstTheActionsAreTheSame(t *testing.T) {
 				_, err := x.Upload(ctx, s, ids[key], fmt.Sprint(step), "", []byte(parts))
 				must(t, err)
 			case 2:
-				_, err := x.Load(ctx, r.centre, "", "x", []byte(advisory(fmt.Sprint("A-", advisories), fmt.Sprint("CVE-2026-", random.IntN(6)), fmt.Sprint("p", random.IntN(4)), fmt.Sprint(1+random.IntN(3), ".0.0"))))
-				must(t, err)
+				said(x, advisories)
 				advisories++
 			case 3:
 				if advisories > 0 {
@@ -54,7 +59,11 @@ func TestWhateverComesFirstTheActionsAreTheSame(t *testing.T) {
 			case 4:
 				_, err := x.Load(ctx, r.centre, "all", "x", archive(t, many(0, 2+random.IntN(3))...))
 				must(t, err)
-			case 5:
+			case 5: // One is said anew, of another package and by another name.
+				if advisories > 0 {
+					said(x, random.IntN(advisories))
+				}
+			case 6:
 				must(t, r.Match(ctx)) // One hub at a time matches.
 			}
 		}
