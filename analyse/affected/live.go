@@ -2,10 +2,13 @@ package affected
 
 import (
 	"encoding/json"
+	"fmt"
 	"hash/fnv"
 	"maps"
 	"slices"
 
+	"noroshi/analyse/exploited"
+	"noroshi/analyse/ssvc"
 	"noroshi/bom"
 )
 
@@ -68,18 +71,25 @@ func (v *Inventory) room(r release) (n int32) {
 // Judge judges what was put in since the last time, and all releases of some
 // packages; of every package if packages is nil. It returns, by the name of each
 // system that had them already, the hits that are new.
-func (v *Inventory) Judge(a *Advisories, packages []string) map[string][]Hit {
+func (v *Inventory) Judge(a *Advisories, known *exploited.Known, packages []string) map[string][]Hit {
 	gained := map[string][]Hit{}
+	hits := func(r *release) []*Weakness {
+		list := a.hits(r, nil)
+		for _, w := range list {
+			w.weigh(known)
+		}
+		return list
+	}
 	for _, i := range v.fresh {
 		r := &v.releases[i]
-		r.hits = a.hits(r, nil)
+		r.hits = hits(r)
 		r.sum = sumOf(r.hits)
 	}
 	v.fresh = nil
 	again := func(i int32) {
 		r := &v.releases[i]
 		was := r.hits
-		r.hits = a.hits(r, nil)
+		r.hits = hits(r)
 		sum := sumOf(r.hits)
 		if sum == r.sum {
 			return
@@ -147,11 +157,18 @@ func (v *Inventory) Sum(name string) (sum uint64) {
 	return sum
 }
 
-// Sum is a number that is another when what is said of the weakness is.
+// Sum is a number that is another when what is said of the weakness is. Of the
+// chance of an attack, which changes every day, counts what changes a decision.
 func (w *Weakness) Sum() uint64 {
+	x := *w
+	likely := false
+	if w.Threat != nil {
+		likely = w.Threat.EPSS >= ssvc.LikelyEPSS
+		x.Threat = &exploited.Threat{KEV: w.Threat.KEV}
+	}
 	h := fnv.New64a()
-	b, _ := json.Marshal(w) // Texts always marshal.
-	_, _ = h.Write(b)       // A hash takes everything.
+	b, _ := json.Marshal(x)                  // Plain data always marshals.
+	_, _ = fmt.Fprintf(h, "%s%v", b, likely) // A hash takes everything.
 	return h.Sum64()
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"noroshi/analyse/affected"
+	"noroshi/analyse/exploited"
 	"noroshi/bom"
 )
 
@@ -43,12 +44,12 @@ func TestLiveInventoryIsTheOneMadeAnew(t *testing.T) {
 				}
 				texts, packages = append(texts, text), known.Packages(id)
 			}
-			gained := live.Judge(known, packages)
+			gained := live.Judge(known, &exploited.Known{}, packages)
 			anew, a := affected.NewInventory(), with(t, texts...)
 			for _, name := range slices.Sorted(maps.Keys(systems)) {
 				anew.Put(systems[name])
 			}
-			anew.Judge(a, nil)
+			anew.Judge(a, &exploited.Known{}, nil)
 			for name := range systems {
 				if live.Sum(name) != anew.Sum(name) || len(live.Hits(name)) != len(anew.Hits(name)) {
 					t.Fatalf("seed %d: %s has %d hits; made anew %d", seed, name, len(live.Hits(name)), len(anew.Hits(name)))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,8 +21,11 @@ const (
 	settleFor = 5 * time.Second
 )
 
+// dropped are the endings of the files that are taken.
+var dropped = []string{".zip", ".json", ".csv", ".gz"}
+
 // Drop takes in what is put into a folder until ctx ends: each .zip as the feed of
-// its name, each .json as one advisory. The files stay where they are.
+// its name, others as what they are. The files stay where they are.
 func (x *Systems) Drop(ctx context.Context, folder string) error {
 	tick := time.NewTicker(dropEvery)
 	defer tick.Stop()
@@ -44,7 +48,7 @@ func (x *Systems) sweep(ctx context.Context, folder string, seen map[string]stri
 	for _, e := range list {
 		ext := filepath.Ext(e.Name())
 		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() || ext != ".zip" && ext != ".json" || ctx.Err() != nil {
+		if err != nil || !info.Mode().IsRegular() || !slices.Contains(dropped, ext) || ctx.Err() != nil {
 			continue
 		}
 		is := info.ModTime().String() + " " + strconv.FormatInt(info.Size(), 10)

@@ -2,16 +2,21 @@ package systems
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"regexp"
+	"strings"
 	"time"
 
 	"noroshi/access"
 	"noroshi/analyse/affected"
+	"noroshi/analyse/exploited"
+	"noroshi/analyse/feed"
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
@@ -20,7 +25,8 @@ import (
 // The kinds of feeds.
 const (
 	Archive = "archive"  // a zip file of OSV advisories, which is replaced as a whole
-	Single  = "advisory" // one OSV advisory in JSON, under its own identifier
+	Single  = "advisory" // one OSV or CSAF advisory in JSON, under its own identifier
+	Attacks = "attacks"  // what is known of attacks: CISA's KEV in JSON, or EPSS in CSV
 )
 
 // Feed is a source of advisories, with what is believed of it.
@@ -44,10 +50,26 @@ type Loading struct {
 	At   time.Time `json:"at"`
 	By   string    `json:"by"`
 	From string    `json:"from"` // a file, or an address
+	// Contents is what the next file is compared with; it is not shown.
+	Contents feed.Contents `json:"contents,omitzero"`
 }
 
-// entries is how many there are to lose.
-func (l *Loading) entries() int { return l.Advisories + l.Withdrawn + l.Unusable }
+// shown is a feed without what only the next file is compared with; who loaded it
+// and from where is the centre's to know.
+func (f Feed) shown(all bool) Feed {
+	for _, l := range []**Loading{&f.Believed, &f.Waiting} {
+		if *l == nil {
+			continue
+		}
+		x := **l
+		x.Contents = feed.Contents{}
+		if !all {
+			x.By, x.From, x.File, x.Said = "", "", "", nil
+		}
+		*l = &x
+	}
+	return f
+}
 
 // MaxFeed is how large the file of a feed may be.
 const MaxFeed = 256 << 20
@@ -66,19 +88,7 @@ func (x *Systems) Load(ctx context.Context, s access.Scope, name, from string, c
 	}
 	sum := sha256.Sum256(content)
 	l := &Loading{SHA256: hex.EncodeToString(sum[:]), Bytes: len(content), At: x.now(), By: s.Actor(), From: from}
-	kind := Archive
-	if bytes.HasPrefix(bytes.TrimLeft(content, "\ufeff \t\r\n"), []byte("{")) {
-		kind = Single
-	}
-	scratch := affected.New()
-	if kind == Single {
-		name, err = idOf(content)
-		if err == nil {
-			err = scratch.AddJSON(content, &l.Report)
-		}
-	} else {
-		l.Report, err = scratch.ReadZip(from, bytes.NewReader(content), int64(len(content)))
-	}
+	name, kind, err := l.read(name, content)
 	l.File = from
 	if err != nil {
 		return f, x.aside(ctx, x.root(), "advisories "+from, content, err)
@@ -90,13 +100,13 @@ func (x *Systems) Load(ctx context.Context, s access.Scope, name, from string, c
 		_ = x.aside(ctx, x.root(), "advisories "+name, nil, fault.New(fault.Invalid, op, "%s", p)) // What is sound of the file is taken.
 	}
 	if done, f, err := x.hasLoaded(ctx, name, l.SHA256); done || err != nil {
-		return f, err
+		return f.shown(true), err
 	}
 	if err := x.keep(ctx, s.Actor(), name, l.SHA256, content); err != nil {
 		return f, err
 	}
 	err = x.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error {
-		f, err = feed(ctx, tx, name)
+		f, err = readFeed(ctx, tx, name)
 		switch fresh := fault.KindOf(err) == fault.NotFound; {
 		case fresh:
 			f = Feed{Name: name, Kind: kind}
@@ -105,16 +115,17 @@ func (x *Systems) Load(ctx context.Context, s access.Scope, name, from string, c
 		case f.Kind != kind:
 			return fault.New(fault.Conflict, op, "%s is a feed of another kind: %s", name, f.Kind)
 		}
-		if b := f.Believed; b != nil && 2*l.entries() < b.entries() {
-			f.Waiting = l
-			f.Why = fmt.Sprintf("it has %d entries, and the one that is believed %d: less than half", l.entries(), b.entries())
-			f.WhyJA = fmt.Sprintf("項目数が%d件で、採用中の%d件の半分未満です", l.entries(), b.entries())
-			return x.saveFeed(ctx, tx, &f, "flagged")
+		if b := f.Believed; b != nil && kind != Single {
+			if err := feed.Believe(b.Contents, l.Contents); err != nil {
+				f.Waiting, f.Why = l, fault.PublicOf(err)
+				f.WhyJA = fmt.Sprintf("採用中の%d件のうち%.0f%%が失われ、%d件しかありません", b.Contents.Entries, 100*feed.Lost(b.Contents, l.Contents), l.Contents.Entries)
+				return x.saveFeed(ctx, tx, &f, "flagged")
+			}
 		}
 		f.Believed, f.Waiting, f.Why, f.WhyJA = l, nil, "", ""
 		return x.saveFeed(ctx, tx, &f, "loaded")
 	})
-	return f, x.after(ctx, op, err)
+	return f.shown(true), x.after(ctx, op, err)
 }
 
 // centre lets only those in who may speak for the whole platform: everybody is
@@ -126,20 +137,50 @@ func (x *Systems) centre(s access.Scope, op string) error {
 	return nil
 }
 
-func idOf(content []byte) (string, error) {
-	var x struct {
-		ID string `json:"id"`
+// read tells what a file is, and of which feed, and what became of its entries.
+func (l *Loading) read(name string, content []byte) (_, kind string, err error) {
+	switch text := bytes.TrimLeft(content, "\ufeff \t\r\n"); {
+	case bytes.HasPrefix(text, []byte("PK")):
+		l.Report, err = affected.New().ReadZip(l.From, bytes.NewReader(content), int64(len(content)))
+		l.Contents = l.Report.Contents()
+		return name, Archive, err
+	case bytes.HasPrefix(text, []byte("{")):
+		var x struct {
+			ID       string
+			Catalog  string `json:"catalogVersion"`
+			Document struct{ Tracking struct{ ID string } }
+		}
+		if err := json.Unmarshal(text, &x); err != nil {
+			return name, Single, fault.As(fault.Invalid, "systems.load", err, "it is no advisory: %v", err)
+		}
+		if x.Catalog == "" {
+			return cmp.Or(x.ID, x.Document.Tracking.ID), Single, affected.New().AddJSON(content, &l.Report)
+		}
 	}
-	if err := json.Unmarshal(bytes.TrimPrefix(content, []byte("\ufeff")), &x); err != nil {
-		return "", fault.As(fault.Invalid, "systems.load", err, "it is no OSV advisory: %v", err)
+	r, err := addAttacks(&exploited.Known{}, content)
+	l.Report.Advisories, l.Problems, l.Contents = r.Entries, r.Problems, r.Contents
+	return strings.ToLower(r.Kind), Attacks, err
+}
+
+// maxAttacks is how large a file about attacks may be, unpacked.
+const maxAttacks = 128 << 20
+
+func addAttacks(to *exploited.Known, content []byte) (exploited.Report, error) {
+	in, err := feed.Unpack(bytes.NewReader(content), maxAttacks)
+	if err != nil {
+		return exploited.Report{}, err
 	}
-	return x.ID, nil
+	b, err := io.ReadAll(in)
+	if err != nil {
+		return exploited.Report{}, err
+	}
+	return to.Add(b)
 }
 
 // hasLoaded tells whether a file is the newest of its feed already.
 func (x *Systems) hasLoaded(ctx context.Context, name, sum string) (done bool, f Feed, err error) {
 	err = x.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		f, err = feed(ctx, q, name)
+		f, err = readFeed(ctx, q, name)
 		return err
 	})
 	if fault.KindOf(err) == fault.NotFound {
@@ -159,7 +200,7 @@ func (x *Systems) Accept(ctx context.Context, s access.Scope, name string, versi
 		return f, err
 	}
 	err = x.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error {
-		if f, err = feed(ctx, tx, name); err != nil {
+		if f, err = readFeed(ctx, tx, name); err != nil {
 			return err
 		}
 		if f.Waiting == nil || f.Version != version {
@@ -168,7 +209,7 @@ func (x *Systems) Accept(ctx context.Context, s access.Scope, name string, versi
 		f.Believed, f.Waiting, f.Why, f.WhyJA = f.Waiting, nil, "", ""
 		return x.saveFeed(ctx, tx, &f, "accepted")
 	})
-	return f, x.after(ctx, op, err)
+	return f.shown(true), x.after(ctx, op, err)
 }
 
 func (x *Systems) saveFeed(ctx context.Context, tx *ledger.Tx, f *Feed, event string) error {
@@ -189,7 +230,7 @@ func (x *Systems) saveFeed(ctx context.Context, tx *ledger.Tx, f *Feed, event st
 	if _, err := tx.Exec(ctx, `DELETE FROM advisory_part WHERE feed = ? AND edition NOT IN `+in, append([]any{f.Name}, args...)...); err != nil {
 		return err
 	}
-	return tx.Record(ctx, "feed", ident.ID(f.Name), x.root(), event, f)
+	return tx.Record(ctx, "feed", ident.ID(f.Name), x.root(), event, f.shown(true))
 }
 
 // perTransaction is how much of a file is written before others may write.
@@ -262,12 +303,7 @@ func (x *Systems) Feeds(ctx context.Context, s access.Scope, behind string, limi
 			}
 			var f Feed
 			err := json.Unmarshal([]byte(body), &f)
-			for _, l := range []*Loading{f.Believed, f.Waiting} {
-				if l != nil && !s.Allows(x.root()) {
-					l.By, l.From, l.File, l.Problems = "", "", "", nil
-				}
-			}
-			p.Items = append(p.Items, f)
+			p.Items = append(p.Items, f.shown(s.Allows(x.root())))
 			return err
 		})
 	})

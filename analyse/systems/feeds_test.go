@@ -173,3 +173,30 @@ func TestDownloadsAreNotLedInside(t *testing.T) {
 		}
 	}
 }
+
+// TestKnownAttacksMakeItUrgent at once, and the chance of one only when it changes
+// a decision.
+func TestKnownAttacksMakeItUrgent(t *testing.T) {
+	ctx, r := t.Context(), newRig(t, ledgertest.SQLite(t))
+	r.system(t, r.a, "shop", systems.Facts{Importance: "high", SeenAs: []string{"192.0.2.1"}}, "pkg:npm/left@2.0.0")
+	r.load(t, "", []byte(advisory("A-1", "CVE-2026-1234", "left", "3.0.0")))
+	must(t, r.Match(ctx))
+	if th := r.board.surveys[0].Weaknesses[0].Threat; th.KEV || th.SSVC == "act" || th.Why == "" || th.WhyJA == "" {
+		t.Fatalf("nobody attacks it, and the threat is %+v", th)
+	}
+	if f := r.load(t, "x", []byte("#model_version:v2025.03.14,score_date:2026-11-25T00:00:00+0000\ncve,epss,percentile\nCVE-2026-1234,0.01,0.2\n")); f.Name != "epss" || f.Kind != systems.Attacks {
+		t.Errorf("loaded is %+v", f)
+	}
+	must(t, r.Match(ctx))
+	if len(r.board.surveys) != 1 {
+		t.Error("a chance that decides nothing made a survey")
+	}
+	r.load(t, "x", []byte(`{"catalogVersion":"2026.11.25","dateReleased":"2026-11-25T00:00:00Z","count":1,"vulnerabilities":[{"cveID":"CVE-2026-1234","vendorProject":"v","product":"p","vulnerabilityName":"n","dateAdded":"2026-11-20","shortDescription":"s","requiredAction":"a","dueDate":"2026-12-01","knownRansomwareCampaignUse":"Known","notes":"","cwes":[]}]}`))
+	must(t, r.Match(ctx))
+	if len(r.board.surveys) != 2 {
+		t.Fatal("a known attack made no survey")
+	}
+	if th := r.board.surveys[1].Weaknesses[0].Threat; !th.KEV || !th.Ransomware || th.SSVC != "act" || th.EPSS != 0.01 {
+		t.Errorf("the threat is %+v", th)
+	}
+}

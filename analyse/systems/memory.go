@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"noroshi/analyse/affected"
+	"noroshi/analyse/exploited"
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
@@ -23,6 +24,7 @@ type memory struct {
 	edition    int64
 	inventory  *affected.Inventory // each system under its identifier
 	advisories *affected.Advisories
+	attacks    *exploited.Known
 	of         map[ident.ID]*known
 	feeds      map[string]int64 // the number of each feed's last change
 	// Since the last look of Match: which systems may be hit otherwise than
@@ -39,7 +41,7 @@ type known struct {
 }
 
 func newMemory() *memory {
-	return &memory{edition: -1, inventory: affected.NewInventory(), advisories: affected.New(), of: map[ident.ID]*known{}, feeds: map[string]int64{},
+	return &memory{edition: -1, inventory: affected.NewInventory(), advisories: affected.New(), attacks: &exploited.Known{}, of: map[ident.ID]*known{}, feeds: map[string]int64{},
 		touched: map[ident.ID]bool{}, gained: map[ident.ID][]affected.Hit{}}
 }
 
@@ -100,7 +102,7 @@ func (x *Systems) Refresh(ctx context.Context) error {
 	m := x.mem
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for name, hits := range m.inventory.Judge(m.advisories, packages) {
+	for name, hits := range m.inventory.Judge(m.advisories, m.attacks, packages) {
 		id := ident.ID(name)
 		m.touched[id], m.gained[id] = true, append(m.gained[id], hits...)
 	}
@@ -220,12 +222,12 @@ func (x *Systems) takeFeeds(ctx context.Context, list []row) (packages []string,
 			return packages, err
 		}
 	}
-	all, err := x.readFeeds(ctx, list)
+	all, attacks, err := x.readFeeds(ctx, list)
 	if err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
-	m.advisories = all
+	m.advisories, m.attacks = all, attacks
 	m.mu.Unlock()
 	m.feeds = feeds
 	return nil, nil
@@ -253,36 +255,37 @@ func (x *Systems) addFresh(ctx context.Context, names []string) (packages []stri
 }
 
 // readFeeds reads all that is believed, archives first.
-func (x *Systems) readFeeds(ctx context.Context, list []row) (*affected.Advisories, error) {
-	all := affected.New()
+func (x *Systems) readFeeds(ctx context.Context, list []row) (*affected.Advisories, *exploited.Known, error) {
+	all, attacks := affected.New(), &exploited.Known{}
 	var single [][]byte
 	for _, r := range list {
 		f, content, err := x.believed(ctx, r.id)
 		switch {
 		case err != nil:
-			return nil, err
-		case content == nil:
+			return nil, nil, err
 		case f.Kind == Single:
 			single = append(single, content)
+		case f.Kind == Attacks:
+			_, err = addAttacks(attacks, content)
 		default:
-			if _, err := all.ReadZip(r.id, bytes.NewReader(content), int64(len(content))); err != nil {
-				return nil, fault.Wrap("systems.refresh", err)
-			}
+			_, err = all.ReadZip(r.id, bytes.NewReader(content), int64(len(content)))
+		}
+		if err != nil {
+			return nil, nil, fault.Wrap("systems.refresh", err)
 		}
 	}
 	for _, content := range single {
 		if err := all.AddJSON(content, &affected.Report{}); err != nil {
-			return nil, fault.Wrap("systems.refresh", err)
+			return nil, nil, fault.Wrap("systems.refresh", err)
 		}
 	}
-	return all, nil
+	return all, attacks, nil
 }
 
-// believed reads the file of a feed that is believed; nil when there is none.
+// believed reads the file of a feed that is believed.
 func (x *Systems) believed(ctx context.Context, name string) (f Feed, content []byte, err error) {
 	err = x.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		content = nil
-		if f, err = feed(ctx, q, name); err != nil || f.Believed == nil {
+		if f, err = readFeed(ctx, q, name); err != nil {
 			return err
 		}
 		content, err = contentOf(ctx, q, name, f.Believed.SHA256)
@@ -291,7 +294,7 @@ func (x *Systems) believed(ctx context.Context, name string) (f Feed, content []
 	return f, content, fault.Wrap("systems.feed", err)
 }
 
-func feed(ctx context.Context, q ledger.Queryer, name string) (f Feed, err error) {
+func readFeed(ctx context.Context, q ledger.Queryer, name string) (f Feed, err error) {
 	var body string
 	err = q.QueryRow(ctx, `SELECT body FROM advisory_feed WHERE name = ?`, name).Scan(&body)
 	if ledger.NoRows(err) {

@@ -9,6 +9,8 @@ import (
 
 	"noroshi/action"
 	"noroshi/analyse/affected"
+	"noroshi/analyse/exploited"
+	"noroshi/analyse/ssvc"
 	"noroshi/bom"
 )
 
@@ -43,7 +45,7 @@ const (
 // weaknesses makes of a system's hits what a survey says: one weakness for each
 // package that has it, in however many versions and places it is there; only those
 // that some hits are of, if these are given.
-func weaknesses(s System, hits, only []affected.Hit) (list []action.Weakness) {
+func weaknesses(s System, attacks *exploited.Known, hits, only []affected.Hit) (list []action.Weakness) {
 	var wanted map[key]bool
 	if only != nil {
 		wanted = map[key]bool{}
@@ -66,16 +68,17 @@ func weaknesses(s System, hits, only []affected.Hit) (list []action.Weakness) {
 		return slices.Compare([]string{a.place, a.name}, []string{b.place, b.name})
 	})
 	for _, k := range order {
-		list = append(list, weakness(s, k, of[k]))
+		list = append(list, weakness(s, attacks, k, of[k]))
 	}
 	return list
 }
 
-func weakness(s System, k key, hits []affected.Hit) action.Weakness {
+func weakness(s System, attacks *exploited.Known, k key, hits []affected.Hit) action.Weakness {
 	first := hits[0]
 	pkg := strings.TrimPrefix(k.place, "pkg:")
+	answer := first.Judge(attacks, placeOf(s))
 	w := action.Weakness{Org: s.Org, Asset: action.Asset{Kind: "system", Key: s.Name, Name: s.Name, Importance: s.Importance, Exposed: len(s.SeenAs) > 0},
-		Place: k.place, Check: check, Name: k.name, Level: action.Medium,
+		Place: k.place, Check: check, Name: k.name, Level: levelOf(first.Score), Threat: threatOf(first, answer),
 		TitleJA: clip(pkg, maxTitle) + " の既知の脆弱性", Reference: "https://osv.dev/vulnerability/" + url.PathEscape(clip(first.By[0], maxName/2))}
 	if w.Title = clip(first.Summary, maxTitle); w.Title == "" {
 		w.Title = "A known weakness of " + clip(pkg, maxTitle-30)
@@ -98,6 +101,40 @@ func weakness(s System, k key, hits []affected.Hit) action.Weakness {
 		w.FixJA = fmt.Sprintf("%s を %s 以降に更新し、新しい部品表(SBOM)を提出してください。", clip(pkg, maxText), to)
 	}
 	return w
+}
+
+// placeOf is what a system's owner says of it. That nobody named an address is no
+// proof that there is none.
+func placeOf(s System) affected.Place {
+	p := affected.Place{Importance: s.Importance}
+	if len(s.SeenAs) > 0 {
+		p.Exposure = ssvc.Outside
+	}
+	return p
+}
+
+// levelOf is CVSS's rating; without a score nobody said how bad it is.
+func levelOf(score float64) action.Level {
+	switch {
+	case score >= 9:
+		return action.Critical
+	case score >= 7:
+		return action.High
+	case score > 0 && score < 4:
+		return action.Low
+	}
+	return action.Medium
+}
+
+func threatOf(h affected.Hit, a ssvc.Answer) action.Threat {
+	t := action.Threat{CVSS: h.Score, SSVC: a.Decision.String(), Why: clip(a.Why, 1000), WhyJA: clip(a.WhyJA, 2000)}
+	if known := h.Threat; known != nil {
+		t.EPSS = known.EPSS
+		if k := known.KEV; k != nil {
+			t.KEV, t.KEVAdded, t.Ransomware = true, k.Added, k.Ransomware
+		}
+	}
+	return t
 }
 
 // add inserts into a sorted list what is not in it.

@@ -11,6 +11,7 @@ import (
 	"noroshi/access"
 	"noroshi/action"
 	"noroshi/analyse/affected"
+	"noroshi/analyse/exploited"
 	"noroshi/fault"
 	"noroshi/ident"
 )
@@ -30,6 +31,9 @@ type Hit struct {
 	Fixed      string   `json:"fixed,omitempty"`
 	By         []string `json:"by"`
 	Path       []string `json:"path,omitempty"` // what the system needs itself first
+	Priority   string   `json:"priority"`       // of CISA's tree: track, track*, attend, act
+	Why        string   `json:"why"`
+	WhyJA      string   `json:"why_ja"`
 	Action     *Done    `json:"action,omitempty"`
 }
 
@@ -109,7 +113,7 @@ func (m *memory) who(s access.Scope, name string, from, limit int) (w Who, err e
 		}
 		for _, h := range o.hits {
 			if at >= from && len(w.Items) < limit {
-				w.Items = append(w.Items, o.hit(h))
+				w.Items = append(w.Items, o.hit(m.attacks, h))
 			}
 			at++
 		}
@@ -120,9 +124,10 @@ func (m *memory) who(s access.Scope, name string, from, limit int) (w Who, err e
 	return w, nil
 }
 
-func (k *known) hit(h affected.Hit) Hit {
+func (k *known) hit(attacks *exploited.Known, h affected.Hit) Hit {
+	a := h.Judge(attacks, placeOf(k.System))
 	return Hit{Org: k.Org, System: k.ID, Name: k.Name, Version: k.InForce.Version, Owner: k.Owner, Importance: k.Importance, SeenAs: append([]string{}, k.SeenAs...),
-		Weakness: h.Weakness.Weakness, Component: h.Component, PURL: h.PURL, Fixed: h.Fixed, By: h.By, Path: h.Path()}
+		Weakness: h.Weakness.Weakness, Component: h.Component, PURL: h.PURL, Fixed: h.Fixed, By: h.By, Path: h.Path(), Priority: a.Decision.String(), Why: a.Why, WhyJA: a.WhyJA}
 }
 
 // standing adds what became of each hit.
@@ -168,7 +173,7 @@ func (x *Systems) Found(ctx context.Context, s access.Scope, id ident.ID) (f Fou
 		hits := m.inventory.Hits(string(id))
 		f.Total = len(hits)
 		for _, h := range hits[:min(len(hits), maxFound)] {
-			f.Hits = append(f.Hits, k.hit(h))
+			f.Hits = append(f.Hits, k.hit(m.attacks, h))
 		}
 	}
 	m.mu.RUnlock()
