@@ -164,7 +164,9 @@ func (w *Weakness) Sum() uint64 {
 	likely := false
 	if w.Threat != nil {
 		likely = w.Threat.EPSS >= ssvc.LikelyEPSS
-		x.Threat = &exploited.Threat{KEV: w.Threat.KEV}
+		if x.Threat = nil; w.Threat.KEV != nil {
+			x.Threat = &exploited.Threat{KEV: w.Threat.KEV}
+		}
 	}
 	h := fnv.New64a()
 	b, _ := json.Marshal(x)                  // Plain data always marshals.
