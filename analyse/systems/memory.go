@@ -74,13 +74,17 @@ func (x *Systems) Refresh(ctx context.Context) error {
 	x.looking.Lock()
 	defer x.looking.Unlock()
 	var number int64
+	var count int
 	var systems, feeds []row
 	err := x.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
 		systems, feeds = nil, nil
 		if number, err = edition.Read(ctx, q); err != nil || number == x.mem.edition {
 			return err
 		}
-		if systems, err = rows(ctx, q, `SELECT id, changed, matched FROM system`); err != nil {
+		if systems, err = rows(ctx, q, `SELECT id, changed, matched FROM system WHERE changed > ?`, x.mem.edition); err != nil {
+			return err
+		}
+		if err := q.QueryRow(ctx, `SELECT COUNT(*) FROM system`).Scan(&count); err != nil {
 			return err
 		}
 		feeds, err = rows(ctx, q, `SELECT name, changed, 0 FROM advisory_feed ORDER BY name`)
@@ -92,7 +96,7 @@ func (x *Systems) Refresh(ctx context.Context) error {
 	if number == x.mem.edition {
 		return nil
 	}
-	if err := x.takeSystems(ctx, systems); err != nil {
+	if err := x.takeSystems(ctx, systems, count); err != nil {
 		return err
 	}
 	packages, err := x.takeFeeds(ctx, feeds)
@@ -122,8 +126,8 @@ func (x *Systems) Refresh(ctx context.Context) error {
 	return nil
 }
 
-func rows(ctx context.Context, q ledger.Queryer, query string) (list []row, err error) {
-	r, err := q.Query(ctx, query)
+func rows(ctx context.Context, q ledger.Queryer, query string, args ...any) (list []row, err error) {
+	r, err := q.Query(ctx, query, args...)
 	err = ledger.Each(r, err, func(scan func(...any) error) error {
 		var x row
 		err := scan(&x.id, &x.changed, &x.matched)
@@ -133,19 +137,32 @@ func rows(ctx context.Context, q ledger.Queryer, query string) (list []row, err 
 	return list, err
 }
 
-// takeSystems takes over the systems that changed.
-func (x *Systems) takeSystems(ctx context.Context, list []row) error {
+// takeSystems takes over the systems that changed. When there are fewer than are
+// known then, some were deleted.
+func (x *Systems) takeSystems(ctx context.Context, list []row, count int) error {
 	m := x.mem
-	there := make(map[ident.ID]bool, len(list))
 	for _, r := range list {
-		id := ident.ID(r.id)
-		there[id] = true
-		if k := m.of[id]; k != nil && k.changed == r.changed {
-			continue
+		if k := m.of[ident.ID(r.id)]; k != nil && k.changed == r.changed {
+			continue // It was read when what came after it could not be.
 		}
-		if err := x.takeSystem(ctx, id, r); err != nil {
+		if err := x.takeSystem(ctx, ident.ID(r.id), r); err != nil {
 			return err
 		}
+	}
+	if len(m.of) == count {
+		return nil
+	}
+	there := map[ident.ID]bool{}
+	err := x.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		clear(there)
+		left, err := rows(ctx, q, `SELECT id, changed, matched FROM system`)
+		for _, r := range left {
+			there[ident.ID(r.id)] = true
+		}
+		return err
+	})
+	if err != nil {
+		return fault.As(fault.Unavailable, "systems.refresh", err, "the systems cannot be read")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

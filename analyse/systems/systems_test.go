@@ -328,8 +328,19 @@ func TestBillsAreKeptAndCompared(t *testing.T) {
 		if n, err := r.Forget(ctx, orgA, r.now); err != nil || n != 1 {
 			t.Errorf("retention dropped %d, %v", n, err)
 		}
+		r.system(t, r.b, "other", systems.Facts{}, "pkg:npm/same@1.0.0")
+		other := r.hub(t)
 		if n, err := r.Forget(ctx, orgA, time.Time{}); err != nil || n != 1 {
 			t.Errorf("deleted were %d, %v", n, err)
+		}
+		must(t, other.Refresh(ctx))
+		for name, x := range map[string]*systems.Systems{"the hub": r.Systems, "another hub": other} {
+			if st, err := x.Stats(ctx); err != nil || st.Systems != 1 {
+				t.Errorf("%s knows %+v, %v", name, st, err)
+			}
+		}
+		if _, err := r.Forget(ctx, orgB, time.Time{}); err != nil {
+			t.Error(err)
 		}
 		for _, table := range []string{"system", "system_bill"} {
 			var n int

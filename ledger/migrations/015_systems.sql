@@ -7,5 +7,6 @@ CREATE TABLE system (
   UNIQUE (org, name)
 );
 CREATE INDEX system_name ON system (name, id);
+CREATE INDEX system_changed ON system (changed);
 -- Feeds of advisories: what is believed of each, and what waits for a person.
 CREATE TABLE advisory_feed (name TEXT PRIMARY KEY, changed BIGINT NOT NULL, waiting BIGINT NOT NULL, body TEXT NOT NULL);
