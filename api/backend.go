@@ -10,6 +10,7 @@ import (
 	"noroshi/analyse"
 	"noroshi/analyse/exposure"
 	"noroshi/analyse/pdns"
+	"noroshi/analyse/systems"
 	"noroshi/care"
 	"noroshi/eventstore"
 	"noroshi/identity"
@@ -46,6 +47,7 @@ type Backend struct {
 	Notices      *notice.Notices
 	Actions      *remediation.Remediation
 	Exposure     *exposure.Store
+	Systems      *systems.Systems
 	// Status says how the platform is, as far as the reader may know.
 	Status func(ctx context.Context, s access.Scope) status.Status
 	// Watch calls fn for each announced change until ctx ends.

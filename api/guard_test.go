@@ -7,13 +7,14 @@ import (
 
 	"noroshi/access"
 	"noroshi/act/remediation"
+	"noroshi/analyse/systems"
 	"noroshi/intel"
 )
 
 // TestEveryOperationDeclaresItsAction proves that no operation is open by
 // accident: each names an action, and only the session's are public.
 func TestEveryOperationDeclaresItsAction(t *testing.T) {
-	a := New(Backend{Version: "test", Intel: intel.New(intel.Deps{}, nil), Actions: &remediation.Remediation{}})
+	a := New(Backend{Version: "test", Intel: intel.New(intel.Deps{}, nil), Actions: &remediation.Remediation{}, Systems: &systems.Systems{}})
 	public := map[string]bool{"sign-in": true, "session": true, "sign-out": true}
 	n := 0
 	for path, item := range a.OpenAPI().Paths {

@@ -23,6 +23,7 @@ func (h *hub) caring() *care.Care {
 			return h.intel.Leave(ctx, d.By, d.Org, why(d))
 		}},
 		{Name: "findings", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.findings.Forget(ctx, d.Org, none) }},
+		{Name: "systems", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.systems.Forget(ctx, d.Org, none) }},
 		{Name: "actions", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.actions.Forget(ctx, d.Org, none) }},
 		{Name: "scans", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.exposure.Leave(ctx, d.Org) }},
 		{Name: "notices", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.notices.Forget(ctx, d.Org, none) }},
@@ -44,6 +45,9 @@ func (h *hub) caring() *care.Care {
 		}},
 		{Name: "findings", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.findings.Forget(ctx, o.ID, before)
+		}},
+		{Name: "bills of materials", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
+			return h.systems.Forget(ctx, o.ID, before)
 		}},
 		{Name: "actions", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.actions.Forget(ctx, o.ID, before)

@@ -25,11 +25,11 @@ func (h *hub) surface(context.Context) error {
 	d := exposure.Deps{DB: h.db, Texts: scopeTexts{}, Actions: toDo{h}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log,
 		Every: h.cfg.Hub.Scans.Interval(), About: h.cfg.Hub.Scans.URL, Rules: content.Exposure()}
 	if files := h.cfg.Hub.Scans.Advisories; len(files) > 0 {
-		known, err := KnowledgeFiles{Advisories: files, Say: func(what string, _ feed.Problems) { h.log.Info("advisories at work", "file", what) }}.Load()
+		k, err := KnowledgeFiles{Advisories: files, Say: func(what string, _ feed.Problems) { h.log.Info("advisories at work", "role", "hub", "file", what) }}.Load()
 		if err != nil {
 			return err
 		}
-		d.Advisories = debian{known.Advisories}
+		d.Advisories = debian{k.Advisories}
 	}
 	var err error
 	if h.exposure, err = exposure.New(d); err != nil {

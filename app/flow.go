@@ -33,7 +33,9 @@ func (h *hub) flow(ctx context.Context) error {
 	h.receiver = h.line.NewReceiver(bus.ReceiverConfig{Quota: bus.DefaultQuota, Closed: h.brake.Closed, Log: h.log})
 	if h.cfg.Hub.Several() {
 		h.run.background("follow", h.follow)
+		h.run.background("systems", h.systems.Follow)
 	}
+	h.run.background("advisories", func(ctx context.Context) error { return h.systems.Drop(ctx, h.dir("advisories")) })
 	h.run.background("disk", h.brake.Run)
 	h.run.background("quarantine", h.aside.run)
 	h.run.background("acknowledgements", h.push.Acknowledge)

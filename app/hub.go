@@ -22,6 +22,7 @@ import (
 	"noroshi/analyse/match"
 	"noroshi/analyse/pdns"
 	"noroshi/analyse/sigma"
+	"noroshi/analyse/systems"
 	"noroshi/api"
 	"noroshi/backup"
 	"noroshi/bus"
@@ -89,6 +90,7 @@ type hub struct {
 	care       *care.Care
 	actions    *remediation.Remediation
 	notices    *notice.Notices
+	systems    *systems.Systems
 	api        *api.API
 	brake      *disk.Brake
 	seen       *observed
@@ -105,7 +107,7 @@ type hub struct {
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
 	h := &hub{cfg: cfg, log: log.With(oplog.Role, "hub"), here: instance(cfg.Hub.Name), started: time.Now(), roll: rollcall.New(time.Now), match: match.New(), run: newRunner(), seen: newObserved(), board: status.NewBoard()}
-	for _, step := range []func(context.Context) error{h.space, h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.remediation, h.surface, h.notify, h.faces, h.flow, h.telemetry} {
+	for _, step := range []func(context.Context) error{h.space, h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.remediation, h.surface, h.bills, h.notify, h.faces, h.flow, h.telemetry} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
 		}

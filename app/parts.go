@@ -22,7 +22,7 @@ func (h *hub) hubParts(r *readings) []status.Part {
 		{Kind: status.KindHub, Name: name, Hub: name, Why: status.Say("It runs.", "稼働しています。"), Facts: []status.Fact{
 			{Name: "version", Text: Version()}, {Name: "started", Value: float64(h.started.Unix()), Unit: "time"},
 			{Name: "memory", Value: float64(mem.Sys), Unit: "bytes"}}},
-		h.busPart(r, name), h.ledgerPart(r), lookBackPart(r, name),
+		h.busPart(r, name), h.ledgerPart(r), lookBackPart(r, name), advisoriesPart(r),
 		{Kind: status.KindQuarantine, Why: status.Say("What cannot be used is kept with its reason.", "使えない入力は理由とともに隔離されています。"), Rows: "/nodes",
 			Facts: []status.Fact{{Name: "refused", Value: float64(h.seen.allQuarantined()), Unit: "count"}, {Name: "unkept", Value: float64(h.seen.unkept.Load()), Unit: "count"}}},
 	}
@@ -107,6 +107,19 @@ func lookBackPart(r *readings, hub string) status.Part {
 	if p.State > status.Fine {
 		p.Why = status.Say("Indicators wait long to be looked for.", "指標が長く探索を待っています。")
 		p.Do = status.Say("It catches up by itself and skips none; if it does not, see the hub's log and the event store.", "自動で追いつき、漏れはありません。進まない場合はハブのログとイベントストアを確認してください。")
+	}
+	return p
+}
+
+// advisoriesPart says what systems are matched with.
+func advisoriesPart(r *readings) status.Part {
+	x := r.exposure
+	p := status.Part{Kind: status.KindAdvisories, Name: "advisories", Why: status.Say("Systems are matched with what is known.", "システムは既知の脆弱性と照合されています。"), Facts: []status.Fact{
+		{Name: "systems", Value: float64(x.Systems), Unit: "count"}, {Name: "feeds", Value: float64(x.Feeds), Unit: "count"}, {Name: "advisories", Value: float64(x.Advisories), Unit: "count"},
+		{Name: "waiting", Value: float64(x.Waiting), Unit: "count"}}}
+	if x.Waiting > 0 {
+		p.State, p.Why = status.Slow, status.Say("%d feeds lost more than half of their entries and are not believed.", "%d件のフィードで項目が半分以上失われたため、採用していません。", x.Waiting)
+		p.Do = status.Say("See why ('noroshi advisory list'), and accept them or load them again.", "noroshi advisory list で理由を確認し、承認するか読み込み直してください。")
 	}
 	return p
 }

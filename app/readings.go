@@ -7,6 +7,7 @@ import (
 
 	"noroshi/access"
 	"noroshi/analyse/ingest"
+	"noroshi/analyse/systems"
 	"noroshi/bus"
 	"noroshi/disk"
 	"noroshi/eventstore"
@@ -48,10 +49,11 @@ type readings struct {
 	ledgerErr  error
 	ledgerTook time.Duration // what these looks at the ledger took
 
-	own   []identity.Ending // certificates of the hub itself
-	hunts intel.Hunts
-	disk  disk.State
-	rate  rates
+	own      []identity.Ending // certificates of the hub itself
+	hunts    intel.Hunts
+	exposure systems.Stats
+	disk     disk.State
+	rate     rates
 }
 
 // nodeReading is a node with its newest report.
@@ -139,7 +141,10 @@ func (h *hub) readLedger(ctx context.Context, r *readings) error {
 	if r.indicators, err = h.intel.Counts(ctx, s, label.Real); err != nil {
 		return err
 	}
-	r.hunts, err = h.intel.Hunts(ctx)
+	if r.hunts, err = h.intel.Hunts(ctx); err != nil {
+		return err
+	}
+	r.exposure, err = h.systems.Stats(ctx)
 	return err
 }
 

@@ -18,7 +18,8 @@ import (
 
 const opAction = "cli.action"
 
-// actionCommand is what may be said to a running hub about what must be done.
+// actionCommand is what may be said to a running hub about what must be done, and
+// about what it is found in.
 type actionCommand struct {
 	env    *environment
 	fs     *flag.FlagSet
@@ -42,11 +43,7 @@ func runAction(ctx context.Context, env *environment, args []string) error {
 		return fault.New(fault.Invalid, opAction, "say what: noroshi action list, show ID, assign ID --to WHO, claim ID, comment ID, except ID, approve ID, refuse ID, refute ID, owner ID --org SLUG, figures or submit FILE")
 	}
 	verb, rest := args[0], args[1:]
-	c := &actionCommand{env: env}
-	fs, get := flags(env, "action "+verb)
-	c.fs = fs
-	c.asJSON = fs.Bool("json", false, "answer in JSON")
-	c.lang = fs.String("lang", "en", "language of the sentences: en or ja")
+	c := asking(env, "action "+verb)
 	if !slices.Contains(aboutAll, verb) {
 		if len(rest) == 0 || strings.HasPrefix(rest[0], "-") && rest[0] != "-h" && rest[0] != "--help" {
 			return fault.New(fault.Invalid, opAction, "say which: noroshi action %s ID", verb)
@@ -55,6 +52,16 @@ func runAction(ctx context.Context, env *environment, args []string) error {
 			c.id, rest = rest[0], rest[1:]
 		}
 	}
+	return actionVerbs[verb](ctx, c, rest)
+}
+
+// asking makes a command to a running hub.
+func asking(env *environment, name string) *actionCommand {
+	c := &actionCommand{env: env}
+	fs, get := flags(env, name)
+	c.fs = fs
+	c.asJSON = fs.Bool("json", false, "answer in JSON")
+	c.lang = fs.String("lang", "en", "language of the sentences: en or ja")
 	c.get = func(context.Context) (operator.Client, error) {
 		if *c.lang != "en" && *c.lang != "ja" {
 			return operator.Client{}, fault.New(fault.Invalid, opAction, "--lang takes en or ja")
@@ -62,7 +69,7 @@ func runAction(ctx context.Context, env *environment, args []string) error {
 		cfg, err := get()
 		return operator.Dial(app.Socket(cfg.DataDir)), err
 	}
-	return actionVerbs[verb](ctx, c, rest)
+	return c
 }
 
 // in chooses the language.

@@ -15,9 +15,9 @@ import (
 	"noroshi/sense/sbom"
 )
 
-func runSBOM(_ context.Context, env *environment, args []string) error {
+func runSBOM(ctx context.Context, env *environment, args []string) error {
 	verbs := map[string]func(*environment, []string) error{
-		"scan": scanSBOM, "check": checkSBOM, "who-is-hit": whoIsHit, "quality": qualityOf, "vex": exportVEX,
+		"scan": func(env *environment, args []string) error { return scanSBOM(ctx, env, args) }, "check": checkSBOM, "who-is-hit": whoIsHit, "quality": qualityOf, "vex": exportVEX,
 	}
 	if len(args) == 0 || verbs[args[0]] == nil {
 		return fault.New(fault.Invalid, "cli.sbom", "say what: noroshi sbom scan DIR, check FILE…, who-is-hit CVE FILE…, vex FILE or quality FILE…")
@@ -42,14 +42,16 @@ func anyOrder(fs *flag.FlagSet, args []string) (rest []string, err error) {
 	}
 }
 
-func scanSBOM(env *environment, args []string) error {
-	fs := flag.NewFlagSet("noroshi sbom scan DIR", flag.ContinueOnError)
-	fs.SetOutput(env.err)
+func scanSBOM(ctx context.Context, env *environment, args []string) error {
+	c := asking(env, "sbom scan DIR")
+	fs := c.fs
 	var o app.ScanOptions
 	fs.StringVar(&o.Name, "name", "", "what the system is called; otherwise as its go.mod, package-lock.json or folder is")
 	fs.StringVar(&o.Version, "version", "", "the version of the system")
 	fs.StringVar(&o.Author, "author", "", "who answers for the bill of materials")
 	to := fs.String("output", "", "file to write, instead of standard output")
+	system := fs.String("system", "", "hand it in at the hub as what this system is made of, by its name or identifier")
+	org := fs.String("org", "", "with --system: the organisation whose it is, by its short name; a system that it does not have is added")
 	rest, err := anyOrder(fs, args)
 	if err != nil {
 		return err
@@ -65,6 +67,9 @@ func scanSBOM(env *environment, args []string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if *system != "" {
+		return c.handIn(ctx, *system, *org, o.Version, b.Bytes())
 	}
 	if *to != "" {
 		if err := os.WriteFile(*to, b.Bytes(), 0o644); err != nil {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -60,6 +61,7 @@ type Hub struct {
 	Rules         []string       `yaml:"rules" doc:"folders of Sigma rules beside the project's own"`
 	Policies      []string       `yaml:"policies" doc:"folders of decision policies beside the project's own"`
 	Remediation   string         `yaml:"remediation" doc:"file with the times in which weaknesses are to be mended, instead of the project's own (docs/actions.md)"`
+	Advisories    []AdvisoryFeed `yaml:"advisories" doc:"feeds of advisories that are downloaded every six hours; none unless you say so"`
 	WarningLists  []string       `yaml:"warning_lists" doc:"folders of warning lists in MISP's format"`
 	Popular       string         `yaml:"popular_names" doc:"file of popular names, one a line or rank,name"`
 	Scans         Scans          `yaml:"scans" doc:"looking from outside at what owners have authorised"`
@@ -123,6 +125,12 @@ func (h Hub) NodeLife() time.Duration {
 		return 0
 	}
 	return d
+}
+
+// AdvisoryFeed is a feed of advisories that is downloaded.
+type AdvisoryFeed struct {
+	Name string `yaml:"name" doc:"of the feed: letters, digits and . _ : -"`
+	URL  string `yaml:"url" doc:"https address of a zip file of OSV advisories, such as an ecosystem's all.zip"`
 }
 
 // Organisation is one of the tree.
@@ -417,6 +425,11 @@ func (c Config) check() error {
 	}
 	if err := c.Hub.Scans.check(); err != nil {
 		return err
+	}
+	for i, a := range c.Hub.Advisories {
+		if u, err := url.Parse(a.URL); a.Name == "" || err != nil || u.Scheme != "https" || u.Host == "" {
+			return bad(fmt.Sprintf("hub.advisories[%d]", i), "a feed has a name and an https address; %q is none", a.URL)
+		}
 	}
 	seen := map[string]bool{}
 	roots := 0

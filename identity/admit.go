@@ -36,7 +36,7 @@ func (n *Nodes) look(ctx context.Context) error {
 	edition := n.edition
 	var list []*member
 	err := n.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		if edition, err = nodesEdition.read(ctx, q); err != nil || edition == n.edition {
+		if edition, err = nodesEdition.Read(ctx, q); err != nil || edition == n.edition {
 			return err
 		}
 		list, err = members(ctx, q, `n.changed > ?`, n.edition)
@@ -208,7 +208,7 @@ func (n *Nodes) settle(ctx context.Context, id ident.ID) (m *member, err error) 
 
 // retire ends the keys of m but the one that is kept, as a change of its own.
 func retire(ctx context.Context, tx *ledger.Tx, m *member, keep string, now time.Time) (err error) {
-	if m.changed, err = nodesEdition.next(ctx, tx); err != nil {
+	if m.changed, err = nodesEdition.Next(ctx, tx); err != nil {
 		return err
 	}
 	for spki, k := range m.keys {

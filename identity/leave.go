@@ -114,7 +114,7 @@ func forget(ctx context.Context, tx *ledger.Tx, org ident.ID, slug string, tenan
 	if _, err := tx.Exec(ctx, `INSERT INTO organisation_gone (id, slug, tenant) VALUES (?,?,?)`, org, slug, tenant); err != nil {
 		return err
 	}
-	_, err := organisationsEdition.next(ctx, tx)
+	_, err := organisationsEdition.Next(ctx, tx)
 	return err
 }
 

@@ -192,7 +192,7 @@ func (n *Nodes) Cut(ctx context.Context, s access.Scope, id ident.ID, why string
 // cut writes that a node is cut off.
 func (n *Nodes) cut(ctx context.Context, tx *ledger.Tx, m *member, why string) (err error) {
 	m.State, m.CutAt, m.CutWhy = NodeCut, n.d.Now(), why
-	if m.changed, err = nodesEdition.next(ctx, tx); err != nil {
+	if m.changed, err = nodesEdition.Next(ctx, tx); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `UPDATE node SET state = ?, cut_at = ?, cut_why = ?, changed = ? WHERE id = ?`,

@@ -13,6 +13,12 @@ import (
 	"noroshi/org"
 )
 
+// What this stage changes takes its number here.
+const (
+	organisationsEdition ledger.Edition = "organisations.edition"
+	nodesEdition         ledger.Edition = "nodes.edition"
+)
+
 // Organisations keeps the organisations and hands out the tree.
 type Organisations struct {
 	d       Deps
@@ -39,7 +45,7 @@ func (o *Organisations) Tree(ctx context.Context) (*org.Tree, error) {
 	have := o.current.Load()
 	var number int64
 	err := o.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		number, err = organisationsEdition.read(ctx, q)
+		number, err = organisationsEdition.Read(ctx, q)
 		return err
 	})
 	if err != nil {
@@ -67,7 +73,7 @@ func (o *Organisations) reload(ctx context.Context) (*org.Tree, error) {
 	defer o.mu.Unlock()
 	var e edition
 	err := o.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		if e.number, err = organisationsEdition.read(ctx, q); err != nil {
+		if e.number, err = organisationsEdition.Read(ctx, q); err != nil {
 			return err
 		}
 		var list []org.Organisation
@@ -166,7 +172,7 @@ func write(ctx context.Context, tx *ledger.Tx, x org.Organisation) error {
 		x.ID, x.Parent, x.Slug, x.Tenant, ledger.JSON(x)); err != nil {
 		return err
 	}
-	if _, err := organisationsEdition.next(ctx, tx); err != nil {
+	if _, err := organisationsEdition.Next(ctx, tx); err != nil {
 		return err
 	}
 	return tx.Record(ctx, "organisation", x.ID, x.ID, "put", x)

@@ -111,7 +111,7 @@ func (n *Nodes) insert(ctx context.Context, tx *ledger.Tx, m *member, tokenHash,
 	if err := unknownKey(ctx, tx, m.SPKI); err != nil {
 		return err
 	}
-	if m.changed, err = nodesEdition.next(ctx, tx); err != nil {
+	if m.changed, err = nodesEdition.Next(ctx, tx); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `INSERT INTO node (id, org, role, name, spki_sha256, state, enrolled_at, cut_at, cut_why, changed) VALUES (?,?,?,?,?,?,?,0,'',?)`,

@@ -107,6 +107,7 @@ const (
 	KindQuarantine  = "quarantine"
 	KindCertificate = "certificate"
 	KindNode        = "node"
+	KindAdvisories  = "advisories"
 	KindTask        = "task" // that one hub of several does
 )
 

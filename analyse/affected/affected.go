@@ -19,6 +19,7 @@ import (
 type Advisories struct {
 	list   []advisory
 	byID   map[string]int32
+	gone   map[string]string // of the withdrawn: when that was said
 	at     map[string][]place
 	groups groups
 	types  map[string]bool // of packages that any is about
@@ -26,7 +27,7 @@ type Advisories struct {
 
 // New returns an empty set of advisories.
 func New() *Advisories {
-	return &Advisories{byID: map[string]int32{}, at: map[string][]place{}, types: map[string]bool{}, groups: groups{of: map[string]int32{}}}
+	return &Advisories{byID: map[string]int32{}, gone: map[string]string{}, at: map[string][]place{}, types: map[string]bool{}, groups: groups{of: map[string]int32{}}}
 }
 
 // advisory is what is kept of one.
@@ -57,8 +58,12 @@ type affectedPackage struct {
 // Len is how many advisories are known.
 func (a *Advisories) Len() int { return len(a.byID) }
 
-// add takes an advisory; of two with one id the later modified stays.
+// add takes an advisory; of two with one id the later modified stays, and none
+// that was withdrawn later.
 func (a *Advisories) add(x advisory, aliases []string) {
+	if when, ok := a.gone[x.id]; ok && when >= x.modified {
+		return
+	}
 	if old, ok := a.byID[x.id]; ok {
 		if a.list[old].modified >= x.modified {
 			return
@@ -109,6 +114,8 @@ func (a *Advisories) judge(key, v string, only *int32) (hits []verdict) {
 		}
 		hits = append(hits, verdict{p.advisory, fixed})
 	}
+	// In one order, whichever advisory was known first.
+	slices.SortFunc(hits, func(x, y verdict) int { return strings.Compare(a.list[x.advisory].id, a.list[y.advisory].id) })
 	return hits
 }
 

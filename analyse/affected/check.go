@@ -148,14 +148,7 @@ func (v *Inventory) WhoIsHit(a *Advisories, name string) ([]Result, error) {
 	if !ok {
 		return nil, fault.New(fault.NotFound, "affected.who", "no advisory that was loaded speaks of %q", clip(name))
 	}
-	keys := map[string]bool{}
-	for _, member := range a.groups.members[group] {
-		if n, ok := a.byID[member]; ok {
-			for _, p := range a.list[n].affected {
-				keys[p.key] = true
-			}
-		}
-	}
+	keys := a.keys(group)
 	uses := 0
 	for key := range keys {
 		for _, i := range v.byPackage[key] {
@@ -175,6 +168,19 @@ func (v *Inventory) WhoIsHit(a *Advisories, name string) ([]Result, error) {
 		}
 	}
 	return out, nil
+}
+
+// keys are the packages of which the advisories of a group speak.
+func (a *Advisories) keys(group int32) map[string]bool {
+	keys := map[string]bool{}
+	for _, member := range a.groups.members[group] {
+		if n, ok := a.byID[member]; ok {
+			for _, p := range a.list[n].affected {
+				keys[p.key] = true
+			}
+		}
+	}
+	return keys
 }
 
 // hits are the weaknesses of a release, one for each group of aliases; only

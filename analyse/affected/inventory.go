@@ -13,6 +13,12 @@ type Inventory struct {
 	known     map[string]int32   // by package URL, or name and version
 	byPackage map[string][]int32 // releases by the key of their package
 	names     map[string]bool    // what NVD calls them (nvd.CPE.Key)
+
+	// What keeps an inventory that changes: see live.go.
+	named map[string]int32 // systems by their names
+	spare []int32          // places of systems that were removed
+	idle  []int32          // places of releases that nobody uses any more
+	fresh []int32          // releases that were not judged yet
 }
 
 type system struct {
@@ -24,29 +30,36 @@ type system struct {
 }
 
 type release struct {
-	label, purl, key, version, why string
-	component                      bom.PURL
-	name                           *nvd.CPE // nil when it has none
-	uses                           []use
+	id, label, purl, key, version, why string
+	component                          bom.PURL
+	name                               *nvd.CPE // nil when it has none
+	uses                               []use
+	hits                               []*Weakness // as of the last Judge
+	sum                                uint64      // of hits
 }
 
 type use struct{ system, component int32 }
 
 // NewInventory returns an empty inventory.
 func NewInventory() *Inventory {
-	return &Inventory{known: map[string]int32{}, byPackage: map[string][]int32{}, names: map[string]bool{}}
+	return &Inventory{known: map[string]int32{}, byPackage: map[string][]int32{}, names: map[string]bool{}, named: map[string]int32{}}
 }
 
 // Add takes a system in.
 func (v *Inventory) Add(s bom.System) {
-	n := int32(len(v.systems))
+	v.systems = append(v.systems, system{})
+	v.place(int32(len(v.systems)-1), s)
+}
+
+// place keeps a system at its place in the list.
+func (v *Inventory) place(n int32, s bom.System) {
 	sys := system{name: s.Name, version: s.Version, purl: s.PURL, release: make([]int32, len(s.Components)), parent: s.Parents()}
 	for i, c := range s.Components {
 		r := v.release(c)
 		sys.release[i] = r
 		v.releases[r].uses = append(v.releases[r].uses, use{n, int32(i)})
 	}
-	v.systems = append(v.systems, sys)
+	v.systems[n] = sys
 }
 
 // release finds the release of a component, or makes it.
@@ -58,17 +71,16 @@ func (v *Inventory) release(c bom.Component) int32 {
 	if r, ok := v.known[name]; ok {
 		return r
 	}
-	n := int32(len(v.releases))
-	r := release{label: c.Label(), purl: c.PURL.String(), component: c.PURL, name: nameOf(c)}
+	r := release{id: name, label: c.Label(), purl: c.PURL.String(), component: c.PURL, name: nameOf(c)}
 	if r.name != nil {
 		v.names[r.name.Key()] = true
 	}
 	r.key, r.version, r.why = releaseOf(c)
-	v.releases = append(v.releases, r)
-	v.known[name] = n
 	if r.why == NoVersion {
 		r.key = "" // Nothing can be said of it.
 	}
+	n := v.room(r)
+	v.known[name] = n
 	if r.key != "" {
 		v.byPackage[r.key] = append(v.byPackage[r.key], n)
 	}

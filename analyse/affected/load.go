@@ -74,12 +74,25 @@ func (a *Advisories) Load(name string) (Report, error) {
 // osv.dev publishes them, or in CSAF, and every .yaml, as PyPA does. A single entry that is
 // broken is told in the report and hides none of the others.
 func (a *Advisories) LoadZip(name string) (Report, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return Report{File: name}, fault.As(fault.Invalid, "affected.load", err, "it cannot be read: %v", err).At("%s", name)
+	}
+	defer func() { _ = f.Close() }() // It was only read.
+	info, err := f.Stat()
+	if err != nil {
+		return Report{File: name}, fault.As(fault.Invalid, "affected.load", err, "it cannot be read: %v", err).At("%s", name)
+	}
+	return a.ReadZip(name, f, info.Size())
+}
+
+// ReadZip is LoadZip of what is kept elsewhere than in a file.
+func (a *Advisories) ReadZip(name string, from io.ReaderAt, size int64) (Report, error) {
 	r := Report{File: name}
-	z, err := zip.OpenReader(name)
+	z, err := zip.NewReader(from, size)
 	if err != nil {
 		return r, fault.As(fault.Invalid, "affected.load", err, "it cannot be read as a zip file: %v", err).At("%s", name)
 	}
-	defer func() { _ = z.Close() }() // It was only read.
 	if len(z.File) > maxEntries {
 		return r, fault.New(fault.TooLarge, "affected.load", "it has more than %d entries", maxEntries).At("%s", name)
 	}

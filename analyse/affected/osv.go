@@ -61,9 +61,10 @@ func (a *Advisories) take(x *osv, r *Report) error {
 	}
 	if x.Withdrawn != "" {
 		// A withdrawn one takes what it said before with it.
-		if old, ok := a.byID[x.ID]; ok && a.list[old].modified < x.Modified {
+		if old, ok := a.byID[x.ID]; ok && a.list[old].modified <= x.Modified {
 			a.forget(old)
 		}
+		a.gone[x.ID] = max(a.gone[x.ID], x.Modified)
 		r.Withdrawn++
 		return nil
 	}

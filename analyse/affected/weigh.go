@@ -53,20 +53,29 @@ func (h Hit) release() *release {
 	return &h.in.releases[h.in.systems[h.use.system].release[h.use.component]]
 }
 
+// Judge says how soon a hit must be dealt with.
+func (h Hit) Judge(known *exploited.Known, at Place) ssvc.Answer { return h.judge(known, at) }
+
+// weigh adds what is known of attacks and how bad it is, once.
+func (w *Weakness) weigh(known *exploited.Known) {
+	if w.weighed {
+		return
+	}
+	w.weighed = true
+	if t := known.Of(w.Names...); t.KEV != nil || t.EPSS > 0 {
+		w.Threat = &t
+	}
+	for _, s := range w.Vectors {
+		if v, err := cvss.Parse(s); err == nil && (w.vector.Version == "" || v.Score > w.Score) {
+			w.vector, w.Score = v, v.Score
+		}
+	}
+}
+
 // judge asks the tree. A vector that is none counts as no vector: the advisory is
 // right in the rest.
 func (w *Weakness) judge(known *exploited.Known, at Place) ssvc.Answer {
-	if !w.weighed {
-		w.weighed = true
-		if t := known.Of(w.Names...); t.KEV != nil || t.EPSS > 0 {
-			w.Threat = &t
-		}
-		for _, s := range w.Vectors {
-			if v, err := cvss.Parse(s); err == nil && (w.vector.Version == "" || v.Score > w.Score) {
-				w.vector, w.Score = v, v.Score
-			}
-		}
-	}
+	w.weigh(known)
 	f := ssvc.Facts{Vector: w.vector, Exposure: at.Exposure, Importance: at.Importance}
 	if w.Threat != nil {
 		f.EPSS = w.Threat.EPSS

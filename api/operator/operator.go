@@ -42,17 +42,43 @@ func (r Client) Post(ctx context.Context, path string, in, out any) error {
 	return r.do(ctx, http.MethodPost, path, in, out)
 }
 
+// Put sends what a record is to be, and reads what it is.
+func (r Client) Put(ctx context.Context, path string, in, out any) error {
+	return r.do(ctx, http.MethodPut, path, in, out)
+}
+
+// Send sends the bytes of a file and reads out.
+func (r Client) Send(ctx context.Context, path string, content []byte, out any) error {
+	const op = "operator.send"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://noroshi"+path, bytes.NewReader(content))
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	patient := http.Client{Transport: r.client.Transport} // What is read of it may take a while.
+	return answer(op, &patient, req, out)
+}
+
 // ErrorTrailer is the trailer of a stream that went wrong on the way.
 const ErrorTrailer = "Noroshi-Error"
 
 // Stream sends in and copies the answer, however long it is, to w.
 func (r Client) Stream(ctx context.Context, path string, in any, w io.Writer) error {
-	const op = "operator.stream"
 	b, err := json.Marshal(in)
 	if err != nil {
-		return fault.Wrap(op, err)
+		return fault.Wrap("operator.stream", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://noroshi"+path, bytes.NewReader(b))
+	return r.stream(ctx, http.MethodPost, path, bytes.NewReader(b), w)
+}
+
+// Fetch copies a file of the platform to w.
+func (r Client) Fetch(ctx context.Context, path string, w io.Writer) error {
+	return r.stream(ctx, http.MethodGet, path, nil, w)
+}
+
+func (r Client) stream(ctx context.Context, method, path string, body io.Reader, w io.Writer) error {
+	const op = "operator.stream"
+	req, err := http.NewRequestWithContext(ctx, method, "http://noroshi"+path, body)
 	if err != nil {
 		return fault.Wrap(op, err)
 	}
@@ -92,7 +118,12 @@ func (r Client) do(ctx context.Context, method, path string, in, out any) error 
 		return fault.Wrap(op, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := r.client.Do(req)
+	return answer(op, r.client, req, out)
+}
+
+// answer asks and reads what is said.
+func answer(op string, client *http.Client, req *http.Request, out any) error {
+	resp, err := client.Do(req)
 	if err != nil {
 		return fault.Wrap(op, err)
 	}

@@ -1,0 +1,181 @@
+package systems
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"noroshi/access"
+	"noroshi/action"
+	"noroshi/analyse/affected"
+	"noroshi/analyse/exploited"
+	"noroshi/fault"
+	"noroshi/ident"
+)
+
+// Hit is one component of one system that a weakness hits.
+type Hit struct {
+	Org        ident.ID `json:"org"`
+	System     ident.ID `json:"system"`
+	Name       string   `json:"name"`
+	Version    string   `json:"version"`
+	Owner      string   `json:"owner"`
+	Importance string   `json:"importance,omitempty"`
+	SeenAs     []string `json:"seen_as"` // how it is reached from outside; empty when it is not
+	Weakness   string   `json:"weakness"`
+	Component  string   `json:"component"`
+	PURL       string   `json:"purl"`
+	Fixed      string   `json:"fixed,omitempty"`
+	By         []string `json:"by"`
+	Path       []string `json:"path,omitempty"` // what the system needs itself first
+	Priority   string   `json:"priority"`       // of CISA's tree: track, track*, attend, act
+	Why        string   `json:"why"`
+	WhyJA      string   `json:"why_ja"`
+	Action     *Done    `json:"action,omitempty"`
+}
+
+// Done is where the action about a hit stands.
+type Done struct {
+	ID       ident.ID     `json:"id"`
+	State    action.State `json:"state"`
+	Assignee string       `json:"assignee,omitempty"`
+	Due      time.Time    `json:"due"`
+}
+
+// Who is the answer to who is hit: one page of the hits in the reader's
+// organisations, the organisations in order, and how many there are in all.
+type Who struct {
+	Asked         string `json:"asked"`
+	Organisations int    `json:"organisations"`
+	Systems       int    `json:"systems"`
+	Looked        int    `json:"looked"` // systems with a bill of materials that the reader may see
+	Items         []Hit  `json:"items"`
+	Next          string `json:"next,omitempty"`
+}
+
+// WhoIsHit answers for a weakness by any of its names. Cursor is Next of the page
+// before; limit is at most 500, and 100 when zero.
+func (x *Systems) WhoIsHit(ctx context.Context, s access.Scope, name, cursor string, limit int) (Who, error) {
+	const op = "systems.who"
+	from := 0
+	if cursor != "" {
+		var err error
+		if from, err = strconv.Atoi(cursor); err != nil || from < 0 {
+			return Who{}, fault.New(fault.Invalid, op, "the cursor is not one of this list")
+		}
+	}
+	if limit <= 0 || limit > 500 {
+		limit = 100
+	}
+	w, err := x.mem.who(s, name, from, limit)
+	if err != nil {
+		return w, err
+	}
+	return w, fault.Wrap(op, x.standing(ctx, s, w.Items))
+}
+
+// who looks in memory.
+func (m *memory) who(s access.Scope, name string, from, limit int) (w Who, err error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if err := m.loaded(); err != nil {
+		return w, err
+	}
+	w = Who{Asked: name, Items: []Hit{}}
+	for _, k := range m.of {
+		if k.InForce != nil && k.State == Active && s.Allows(k.Org) {
+			w.Looked++
+		}
+	}
+	results, err := m.inventory.WhoIsHit(m.advisories, name)
+	if err != nil {
+		return w, err
+	}
+	type one struct {
+		*known
+		hits []affected.Hit
+	}
+	list := make([]one, 0, len(results))
+	for _, r := range results {
+		if k := m.of[ident.ID(r.System)]; k != nil && s.Allows(k.Org) {
+			list = append(list, one{k, r.Hits})
+		}
+	}
+	slices.SortFunc(list, func(a, b one) int { return cmp.Or(cmp.Compare(a.Org, b.Org), cmp.Compare(a.Name, b.Name)) })
+	at, last := 0, ident.ID("")
+	for _, o := range list {
+		if w.Systems++; o.Org != last {
+			w.Organisations++
+			last = o.Org
+		}
+		for _, h := range o.hits {
+			if at >= from && len(w.Items) < limit {
+				w.Items = append(w.Items, o.hit(m.attacks, h))
+			}
+			at++
+		}
+	}
+	if from+limit < at {
+		w.Next = strconv.Itoa(from + limit)
+	}
+	return w, nil
+}
+
+func (k *known) hit(attacks *exploited.Known, h affected.Hit) Hit {
+	a := h.Judge(attacks, placeOf(k.System))
+	return Hit{Org: k.Org, System: k.ID, Name: k.Name, Version: k.InForce.Version, Owner: k.Owner, Importance: k.Importance, SeenAs: append([]string{}, k.SeenAs...),
+		Weakness: h.Weakness.Weakness, Component: h.Component, PURL: h.PURL, Fixed: h.Fixed, By: h.By, Path: h.Path(), Priority: a.Decision.String(), Why: a.Why, WhyJA: a.WhyJA}
+}
+
+// standing adds what became of each hit.
+func (x *Systems) standing(ctx context.Context, s access.Scope, list []Hit) error {
+	prints, orgs := make([]string, len(list)), map[ident.ID]bool{}
+	for i, h := range list {
+		prints[i] = fingerprint(h.Name, h.key())
+		orgs[h.Org] = true
+	}
+	of, err := x.d.Actions.Standing(ctx, s, slices.Collect(maps.Keys(orgs)), prints)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if a, ok := of[string(list[i].Org)+prints[i]]; ok {
+			list[i].Action = &Done{a.ID, a.State, a.Assignee, a.Due}
+		}
+	}
+	return nil
+}
+
+func (h *Hit) key() key {
+	return keyOf(affected.Hit{Weakness: &affected.Weakness{Weakness: h.Weakness, Component: h.Component, PURL: h.PURL}})
+}
+
+// Found is what hits one system now.
+type Found struct {
+	Hits     []Hit          `json:"hits"`
+	Total    int            `json:"total"`
+	Unjudged map[string]int `json:"unjudged"` // components, by why they cannot be judged
+}
+
+// maxFound is how many hits of one system are told.
+const maxFound = 1000
+
+// Found says what hits a system, as of the last look.
+func (x *Systems) Found(ctx context.Context, s access.Scope, id ident.ID) (f Found, err error) {
+	m := x.mem
+	m.mu.RLock()
+	f = Found{Hits: []Hit{}, Unjudged: m.inventory.Unjudged(string(id))}
+	k := m.of[id]
+	if k != nil && s.Allows(k.Org) {
+		hits := m.inventory.Hits(string(id))
+		f.Total = len(hits)
+		for _, h := range hits[:min(len(hits), maxFound)] {
+			f.Hits = append(f.Hits, k.hit(m.attacks, h))
+		}
+	}
+	m.mu.RUnlock()
+	return f, fault.Wrap("systems.found", x.standing(ctx, s, f.Hits))
+}

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"noroshi/analyse/systems"
+	"noroshi/api/operator"
+	"noroshi/fault"
+	"noroshi/ident"
+)
+
+// whoAtHub says who of the systems at the hub has a weakness; sbom who-is-hit
+// answers of files.
+func whoAtHub(ctx context.Context, env *environment, args []string) error {
+	c := asking(env, "who-is-hit CVE")
+	sheet := c.fs.String("csv", "", "write the answer into a file, for a spreadsheet")
+	rest, err := anyOrder(c.fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return fault.New(fault.Invalid, "cli.who", "say by what: noroshi who-is-hit CVE-2026-1234; of files answers noroshi sbom who-is-hit")
+	}
+	hub, err := c.get(ctx)
+	if err != nil {
+		return err
+	}
+	if *sheet != "" {
+		return export(ctx, hub, "/api/v1/who-is-hit/export.csv?name="+url.QueryEscape(rest[0]), *sheet)
+	}
+	return c.whoOfHub(ctx, hub, rest[0])
+}
+
+// whoOfHub answers of the systems at the hub, all pages of it.
+func (c *actionCommand) whoOfHub(ctx context.Context, hub operator.Client, name string) error {
+	slugs, err := slugs(ctx, hub)
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(c.env.out, 0, 0, 2, ' ', 0)
+	for cursor := ""; ; {
+		var w systems.Who
+		if err := hub.Get(ctx, "/api/v1/who-is-hit?limit=500&name="+url.QueryEscape(name)+"&cursor="+cursor, &w); err != nil {
+			return err
+		}
+		if *c.asJSON {
+			if _, err := c.print(w); err != nil {
+				return err
+			}
+		} else {
+			if cursor == "" {
+				fmt.Fprintf(t, c.in("%d organisations, %d of %d systems are hit by %s\n", "%[4]s の影響: %[1]d組織、%[3]dシステム中%[2]d件\n"), w.Organisations, w.Systems, w.Looked, name)
+				if w.Systems > 0 {
+					fmt.Fprintln(t, c.in("ORGANISATION\tSYSTEM\tCOMPONENT\tFIXED IN\tTHROUGH\tSEEN FROM OUTSIDE\tOWNER\tACTION", "組織\tシステム\t部品\t修正版\t経路\t外部公開\t担当\t対応"))
+				}
+			}
+			c.hits(t, w.Items, slugs)
+		}
+		if cursor = w.Next; cursor == "" {
+			return fault.Wrap("cli.who", t.Flush())
+		}
+	}
+}
+
+// hits prints a line for each hit.
+func (c *actionCommand) hits(t *tabwriter.Writer, list []systems.Hit, slugs map[ident.ID]string) {
+	for _, h := range list {
+		seen := c.in("no", "なし")
+		if len(h.SeenAs) > 0 {
+			seen = strings.Join(h.SeenAs, " ")
+		}
+		done := c.in("not yet", "未登録")
+		if h.Action != nil {
+			done = c.in(string(h.Action.State), stateJA[h.Action.State]) + " " + string(h.Action.ID)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", slugs[h.Org], plain(strings.TrimSpace(h.Name+" "+h.Version)), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path)),
+			plain(seen), plain(h.Owner), done)
+	}
+}
+
+// slugs are the short names of the organisations.
+func slugs(ctx context.Context, hub operator.Client) (map[ident.ID]string, error) {
+	list, err := organisations(ctx, hub)
+	of := map[ident.ID]string{}
+	for _, o := range list {
+		of[o.ID] = o.Slug
+	}
+	return of, err
+}
+
+// export writes an answer of the hub into a file.
+func export(ctx context.Context, hub operator.Client, path, name string) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return fault.As(fault.Invalid, "cli.export", err, "%v", err)
+	}
+	if err := hub.Fetch(ctx, path, f); err != nil {
+		_ = f.Close() // What went wrong before says more.
+		_ = os.Remove(name)
+		return err
+	}
+	return fault.Wrap("cli.export", f.Close())
+}
