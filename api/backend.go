@@ -8,6 +8,7 @@ import (
 	"noroshi/access"
 	"noroshi/act/remediation"
 	"noroshi/analyse"
+	"noroshi/analyse/attribute"
 	"noroshi/analyse/exposure"
 	"noroshi/analyse/pdns"
 	"noroshi/analyse/systems"
@@ -46,6 +47,7 @@ type Backend struct {
 	Care         *care.Care
 	Notices      *notice.Notices
 	Actions      *remediation.Remediation
+	Discoveries  *attribute.Attribution
 	Exposure     *exposure.Store
 	Systems      *systems.Systems
 	// Status says how the platform is, as far as the reader may know.

@@ -16,6 +16,7 @@ import (
 	"noroshi/access"
 	"noroshi/act/remediation"
 	"noroshi/analyse"
+	"noroshi/analyse/attribute"
 	"noroshi/analyse/exposure"
 	"noroshi/analyse/hunt"
 	"noroshi/analyse/ingest"
@@ -97,6 +98,8 @@ type hub struct {
 	gauge      gauge
 	board      *status.Board
 	started    time.Time
+
+	discoveries *attribute.Attribution
 
 	copying                             sync.Mutex // held by the one backup that is under way
 	enrolAddr, consoleAddr, metricsAddr string
@@ -313,6 +316,7 @@ func (h *hub) analysis(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.discoveries = h.discovering()
 	h.findings.OnChange = func(f finding.Finding) { h.announce("finding", f.ID, h.visible(f.Org)) }
 	return nil
 }

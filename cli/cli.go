@@ -44,6 +44,8 @@ func commands() []command {
 		{"scope", "list | show ID | propose FILE --org SLUG | approve ID | withdraw ID --reason TEXT", "record at the hub what an owner has authorised to be scanned; two people put it in force", scopes},
 		{"scanner", "", "scan what scopes in force allow, and hand in what is seen", scanner},
 		{"notice", "survey FILE | infected | list | …", "tell owners of weak devices through their providers: hand in surveys, send, export, look again, and count", runNotice},
+		{"discover", "--domain NAME --prefix PREFIX --resolver ADDRESS:PORT", "look for the names and addresses that an organisation has, from what it declares; needs no hub", runDiscover},
+		{"discoveries", "list | show ID | confirm ID | reject ID | run", "what walks found at the hub, whose it probably is and why; a person's judgement is remembered", discoveries},
 		{"sbom", "scan DIR | check FILE… | who-is-hit CVE FILE… | quality FILE…", "say what a system is made of, which known weaknesses hit it, and who is hit by one; needs no hub", runSBOM},
 		{"system", "list | add NAME | show ID | upload ID FILE | compare ID | retire ID", "the systems of the organisations with their bills of materials, at the hub", runSystem},
 		{"who-is-hit", "CVE", "who of the systems at the hub has a known weakness, through what, and where its action stands", whoAtHub},
