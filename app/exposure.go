@@ -12,6 +12,7 @@ import (
 	"noroshi/action"
 	"noroshi/analyse/affected"
 	"noroshi/analyse/exposure"
+	"noroshi/analyse/feed"
 	"noroshi/bom"
 	"noroshi/content"
 	"noroshi/fault"
@@ -24,14 +25,11 @@ func (h *hub) surface(context.Context) error {
 	d := exposure.Deps{DB: h.db, Texts: scopeTexts{}, Actions: toDo{h}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log,
 		Every: h.cfg.Hub.Scans.Interval(), About: h.cfg.Hub.Scans.URL, Rules: content.Exposure()}
 	if files := h.cfg.Hub.Scans.Advisories; len(files) > 0 {
-		a, reports, err := Advisories(files)
+		known, err := KnowledgeFiles{Advisories: files, Say: func(what string, _ feed.Problems) { h.log.Info("advisories at work", "file", what) }}.Load()
 		if err != nil {
 			return err
 		}
-		for _, r := range reports {
-			h.log.Info("advisories at work", "role", "hub", "file", r.File, "advisories", r.Advisories)
-		}
-		d.Advisories = debian{a}
+		d.Advisories = debian{known.Advisories}
 	}
 	var err error
 	if h.exposure, err = exposure.New(d); err != nil {
