@@ -21,6 +21,10 @@ type System struct {
 	// Dangling counts the dependencies that name a component the bill does not
 	// have.
 	Dangling int
+	// BadHashes counts the hashes that cannot be what they say, of which BadHash
+	// names the first.
+	BadHashes int
+	BadHash   string
 }
 
 // Root is the system itself at the end of an Edge.

@@ -9,7 +9,6 @@ import (
 	"noroshi/analyse/exploited"
 	"noroshi/analyse/ssvc"
 	"noroshi/analyse/vex"
-	"noroshi/bom"
 	"noroshi/fault"
 )
 
@@ -66,7 +65,7 @@ type Result struct {
 	Version  string         `json:"version,omitempty"`
 	Hits     []Hit          `json:"hits"`
 	Unjudged map[string]int `json:"unjudged,omitempty"` // components, by why they cannot be judged
-	purl     bom.PURL
+	in       *Inventory
 	system   int32
 }
 
@@ -132,7 +131,7 @@ func (v *Inventory) bySystem(list []Hit) [][]Hit {
 // result orders the hits of one system.
 func (v *Inventory) result(system int, hits []Hit) Result {
 	v.sort(hits)
-	return Result{System: v.systems[system].name, Version: v.systems[system].version, Hits: hits, purl: v.systems[system].purl, system: int32(system)}
+	return Result{System: v.systems[system].name, Version: v.systems[system].version, Hits: hits, in: v, system: int32(system)}
 }
 
 func (v *Inventory) sort(hits []Hit) {

@@ -40,7 +40,7 @@ func (r *Result) Decide(d *vex.Decisions) {
 
 // Product is the system as decisions name it.
 func (r *Result) Product() vex.Product {
-	return vex.Product{PURL: r.purl, Name: r.System, Version: r.Version}
+	return vex.Product{PURL: r.in.systems[r.system].purl, Name: r.System, Version: r.Version}
 }
 
 // Silent tells whether somebody decided that nothing need be done.

@@ -20,6 +20,7 @@ type cdxComponent struct {
 	Supplier  struct {
 		Name string `json:"name" xml:"name"`
 	} `json:"supplier" xml:"supplier"`
+	Hashes     []hash         `json:"hashes" xml:"hashes>hash"`
 	Components []cdxComponent `json:"components" xml:"components>component"`
 }
 
@@ -48,9 +49,11 @@ func (b *builder) nested(c *cdxComponent, depth int) error {
 	if ref == "" {
 		ref = c.PURL
 	}
-	if err := b.add(ref, c.plain()); err != nil {
+	plain := c.plain()
+	if err := b.add(ref, plain); err != nil {
 		return err
 	}
+	b.hashes(plain, c.Hashes)
 	for i := range c.Components {
 		inner := &c.Components[i]
 		if err := b.nested(inner, depth+1); err != nil {

@@ -188,6 +188,10 @@ func protoComponent(msg []byte, depth int) (c cdxComponent, err error) {
 			*to = string(f.bytes)
 		case f.number == 4:
 			c.Supplier.Name, err = protoName(f.bytes)
+		case f.number == 12:
+			var h hash
+			h, err = protoHash(f.bytes)
+			c.Hashes = append(c.Hashes, h)
 		case f.number == 21:
 			var inner cdxComponent
 			inner, err = protoComponent(f.bytes, depth+1)
@@ -225,6 +229,19 @@ func protoMetadata(msg []byte) (m cdxMetadata, err error) {
 		return err
 	})
 	return m, err
+}
+
+func protoHash(msg []byte) (h hash, err error) {
+	err = fields(msg, func(f field) error {
+		switch {
+		case f.number == 1 && f.value < uint64(len(protoAlgorithms)):
+			h.Alg = protoAlgorithms[f.value]
+		case f.number == 2:
+			h.Content = string(f.bytes)
+		}
+		return nil
+	})
+	return h, err
 }
 
 // protoName is the name of a person or an organisation.

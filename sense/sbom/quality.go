@@ -39,6 +39,10 @@ func Judge(s bom.System) Quality {
 	if d := &q.Elements[dependencies]; s.Dangling > 0 {
 		d.Why = strings.TrimPrefix(fmt.Sprintf("%s; %d dependencies name what is not in it", d.Why, s.Dangling), "; ")
 	}
+	// A hash that cannot be one says that who wrote the bill did not look.
+	if d := &q.Elements[identifier]; s.BadHashes > 0 {
+		d.Why = strings.TrimPrefix(fmt.Sprintf("%s; %d hashes cannot be what they say, such as that of %s", d.Why, s.BadHashes, s.BadHash), "; ")
+	}
 	sum := 0.0
 	for _, e := range q.Elements {
 		sum += e.Share
@@ -48,8 +52,11 @@ func Judge(s bom.System) Quality {
 	return q
 }
 
-// dependencies is the place of that element.
-const dependencies = 4
+// The places of these elements.
+const (
+	identifier   = 3
+	dependencies = 4
+)
 
 // named is how many components an explanation names.
 const named = 3

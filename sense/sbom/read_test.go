@@ -15,20 +15,20 @@ import (
 var forms = map[string]string{
 	"CycloneDX JSON": `{"dependencies":[{"ref":"r","dependsOn":["a"]},{"ref":"a","dependsOn":["b","gone"]}],
 		"bomFormat":"CycloneDX","specVersion":"1.6","x":{"y":[1,{"z":null}]},
-		"components":[{"bom-ref":"a","name":"web","version":"v1.2.0","purl":"pkg:golang/example.test/web@v1.2.0","supplier":{"name":"Ann"}},
+		"components":[{"bom-ref":"a","name":"web","version":"v1.2.0","hashes":[{"alg":"SHA-1","content":"12"},{"alg":"MD5","content":"d41d8cd98f00b204e9800998ecf8427e"},{"alg":"X","content":"?"}],"purl":"pkg:golang/example.test/web@v1.2.0","supplier":{"name":"Ann"}},
 			{"bom-ref":"b","group":"@s","name":"left","version":"2","purl":"pkg:npm/%40s/left@2"}],
 		"metadata":{"timestamp":"2026-01-02T03:04:05Z","authors":[{"name":"Bob"}],"component":{"bom-ref":"r","name":"shop","version":"7"}}}`,
 	"CycloneDX XML": `<?xml version="1.0"?><!-- a comment --><c:bom xmlns:c="http://cyclonedx.org/schema/bom/1.5" version="1">
 		<c:metadata><c:timestamp>2026-01-02T03:04:05Z</c:timestamp><c:authors><c:author><c:name>Bob</c:name></c:author></c:authors>
 		<c:component type="application" bom-ref="r"><c:name>shop</c:name><c:version>7</c:version></c:component></c:metadata>
-		<c:components><c:component type="library" bom-ref="a"><c:supplier><c:name>Ann</c:name></c:supplier><c:name>web</c:name><c:version>v1.2.0</c:version>
+		<c:components><c:component type="library" bom-ref="a"><c:supplier><c:name>Ann</c:name></c:supplier><c:name>web</c:name><c:version>v1.2.0</c:version><c:hashes><c:hash alg="SHA-1">12</c:hash><c:hash alg="MD5">d41d8cd98f00b204e9800998ecf8427e</c:hash></c:hashes>
 		<c:purl>pkg:golang/example.test/web@v1.2.0</c:purl></c:component><c:component bom-ref="b"><c:group>@s</c:group><c:name>left</c:name>
 		<c:version>2</c:version><c:purl>pkg:npm/%40s/left@2</c:purl></c:component></c:components>
 		<c:services><c:service/></c:services>
 		<c:dependencies><c:dependency ref="r"><c:dependency ref="a"/></c:dependency><c:dependency ref="a"><c:dependency ref="b"/><c:dependency ref="gone"/></c:dependency></c:dependencies></c:bom>`,
 	"SPDX JSON": `{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","name":"document","creationInfo":{"created":"2026-01-02T03:04:05Z","creators":["Person: Bob (bob@example.test)"]},
 		"packages":[{"SPDXID":"SPDXRef-r","name":"shop","versionInfo":"7"},
-			{"SPDXID":"SPDXRef-a","name":"web","versionInfo":"v1.2.0","supplier":"Organization: Ann","externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:golang/example.test/web@v1.2.0"}]},
+			{"SPDXID":"SPDXRef-a","name":"web","versionInfo":"v1.2.0","checksums":[{"algorithm":"SHA1","checksumValue":"12"},{"algorithm":"MD5","checksumValue":"d41d8cd98f00b204e9800998ecf8427e"}],"supplier":"Organization: Ann","externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:golang/example.test/web@v1.2.0"}]},
 			{"SPDXID":"SPDXRef-b","name":"@s/left","versionInfo":"2","supplier":"NOASSERTION","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/%40s/left@2"}]}],
 		"relationships":[{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"DESCRIBES","relatedSpdxElement":"SPDXRef-r"},
 			{"spdxElementId":"SPDXRef-r","relationshipType":"DEPENDS_ON","relatedSpdxElement":"SPDXRef-a"},
@@ -50,6 +50,8 @@ SPDXID: SPDXRef-file
 PackageName: web
 SPDXID: SPDXRef-a
 PackageVersion: v1.2.0
+PackageChecksum: SHA1: 12
+PackageChecksum: MD5: d41d8cd98f00b204e9800998ecf8427e
 PackageSupplier: Organization: Ann
 ExternalRef: PACKAGE-MANAGER purl pkg:golang/example.test/web@v1.2.0
 PackageName: @s/left
@@ -75,7 +77,7 @@ func TestEveryFormSaysTheSame(t *testing.T) {
 			t.Errorf("%s: %v", form, err)
 			continue
 		}
-		if s.Name != "shop" || s.Version != "7" || s.Created != "2026-01-02T03:04:05Z" || !reflect.DeepEqual(s.Authors, []string{"Bob"}) || s.Dangling != 1 {
+		if s.Name != "shop" || s.Version != "7" || s.Created != "2026-01-02T03:04:05Z" || !reflect.DeepEqual(s.Authors, []string{"Bob"}) || s.Dangling != 1 || s.BadHashes != 1 || !strings.HasPrefix(s.BadHash, "example.test/web v1.2.0 (SHA") {
 			t.Errorf("%s: %+v", form, s)
 		}
 		last := len(s.Components) - 1

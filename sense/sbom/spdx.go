@@ -13,6 +13,11 @@ type spdxPackage struct {
 	Version  string    `json:"versionInfo"`
 	Supplier string    `json:"supplier"`
 	Refs     []spdxRef `json:"externalRefs"`
+	Sums     []struct {
+		Algorithm string `json:"algorithm"`
+		Value     string `json:"checksumValue"`
+	} `json:"checksums"`
+	hashes []hash // of tag-value
 }
 
 type spdxRef struct {
@@ -30,6 +35,10 @@ func (b *builder) spdxPackage(p *spdxPackage) error {
 			c.CPE = r.Locator
 		}
 	}
+	for _, s := range p.Sums {
+		p.hashes = append(p.hashes, hash{s.Algorithm, s.Value})
+	}
+	b.hashes(c, p.hashes)
 	return b.add(p.ID, c)
 }
 

@@ -114,6 +114,9 @@ func (t *tagValue) line(tag, value string) error {
 		t.pack.Version = value
 	case "PackageSupplier":
 		t.pack.Supplier = value
+	case "PackageChecksum":
+		alg, value, _ := strings.Cut(value, ":")
+		t.pack.hashes = append(t.pack.hashes, hash{alg, value})
 	case "ExternalRef":
 		if f := strings.Fields(value); len(f) == 3 {
 			t.pack.Refs = append(t.pack.Refs, spdxRef{Type: f[1], Locator: f[2]})
