@@ -233,7 +233,9 @@ func (w *world) records(who string) map[string]string {
 	out := map[string]string{}
 	listed(w, who, out, "finding", "/findings", func(x finding.Finding) (string, ident.ID) { return x.Title + " " + w.names[x.Node], x.ID })
 	listed(w, who, out, "indicator", "/indicators", func(x indicator.Indicator) (string, ident.ID) { return x.Observable.Value, x.ID })
-	listed(w, who, out, "action", "/actions", func(x action.Action) (string, ident.ID) { return x.Weakness.Asset.Key + " " + x.Weakness.Name, x.ID })
+	listed(w, who, out, "action", "/actions", func(x action.Action) (string, ident.ID) {
+		return x.Weakness.Asset.Key + " " + x.Weakness.Name + " " + x.Weakness.Check, x.ID
+	})
 	listed(w, who, out, "scope", "/scopes", func(x exposure.Scope) (string, ident.ID) { return fmt.Sprint(x.Terms.Ranges), x.ID })
 	listed(w, who, out, "host", "/assets", func(x exposure.Host) (string, ident.ID) { return x.Address.String(), x.ID })
 	listed(w, who, out, "notice", "/notices", func(x notice.Notice) (string, ident.ID) { return x.Device.Name + " " + string(x.Group), x.ID })

@@ -50,14 +50,15 @@ type found struct {
 
 // Devices says which devices stand behind the open ports of one address, the
 // surest first. Texts of one maker are of one device; a text that tells no maker
-// belongs to the maker that the same port told, else to the only one there is.
+// belongs to the maker that the same port told best, else to the only one there is.
 func (r *Rules) Devices(host []Port) []Device {
 	byMaker := map[string][]found{}
 	var plain []found
 	for _, p := range host {
-		told := ""
+		told, sure := "", 0
 		var here []found
-		for on, text := range maps.All(p.Evidence) {
+		for _, on := range slices.Sorted(maps.Keys(p.Evidence)) {
+			text := p.Evidence[on]
 			lower := strings.ToLower(text)
 			for _, m := range r.sorted {
 				for _, s := range m.Rules {
@@ -74,7 +75,9 @@ func (r *Rules) Devices(host []Port) []Device {
 						continue
 					}
 					byMaker[m.key] = append(byMaker[m.key], f)
-					told = m.key
+					if s.Confidence > sure {
+						told, sure = m.key, s.Confidence
+					}
 				}
 			}
 		}

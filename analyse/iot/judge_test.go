@@ -91,8 +91,10 @@ func TestTheOrderOfPortsDoesNotMatter(t *testing.T) {
 		var host []Port
 		for i := range rapid.IntRange(1, 6).Draw(t, "ports") {
 			p := Port{Address: netip.MustParseAddr("192.0.2.1"), Port: uint16(80 + i), Transport: "tcp", Service: rapid.SampledFrom([]string{"http", "ftp", "telnet", "ssh"}).Draw(t, "service"), Evidence: map[string]string{}}
-			on := rapid.SampledFrom([]string{"ftp.banner", "http_header.wwwauth", "http_header.server"}).Draw(t, "on")
-			p.Evidence[on] = rapid.SampledFrom(texts[on]).Draw(t, "text")
+			for range rapid.IntRange(1, 2).Draw(t, "texts") {
+				on := rapid.SampledFrom([]string{"ftp.banner", "http_header.wwwauth", "http_header.server"}).Draw(t, "on")
+				p.Evidence[on] = rapid.SampledFrom(texts[on]).Draw(t, "text")
+			}
 			host = append(host, p)
 		}
 		shuffled := rapid.Permutation(host).Draw(t, "shuffled")

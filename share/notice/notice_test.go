@@ -69,9 +69,11 @@ func TestANoticeLivesUntilASurveyProvesIt(t *testing.T) {
 		other := r.report(nil)
 		other.Survey.Coverage.Ranges = []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")}
 		r.want(r.take(other), "new 0 seen 0 fixed 0 silent 0 unrouted 0")
-		// It answers, and is weak no more.
+		// It answers a look at this address alone, and is weak no more.
 		r.now = r.now.Add(24 * time.Hour)
-		r.want(r.take(r.report(seen[2:4], "192.0.2.1 tcp/80")), "new 0 seen 2 fixed 1 silent 0 unrouted 0")
+		look := r.report(seen[2:3], "192.0.2.1 tcp/80", "198.51.100.7 tcp/23")
+		look.Survey.Coverage.Ranges = []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}
+		r.want(r.take(look), "new 0 seen 1 fixed 1 silent 0 unrouted 0")
 		if x = r.one(x.ID); x.State != notice.Fixed || x.Proof != "seen" || len(x.Weak) != 1 || !x.EndedAt.Equal(r.now) {
 			t.Errorf("%+v", x)
 		}
@@ -278,9 +280,9 @@ func TestWhatIsNoReportIsRefused(t *testing.T) {
 // TestLooksAgreeWithASlowModel draws surveys of a few devices and places,
 // and keeps beside the ledger which places are known to be weak.
 func TestLooksAgreeWithASlowModel(t *testing.T) {
-	db := ledgertest.SQLite(t)
+	r := newRig(t, ledgertest.SQLite(t))
 	rapid.Check(t, func(rt *rapid.T) {
-		r := newRig(t, db)
+		r.took = nil
 		_, err := r.Forget(t.Context(), "org_a", time.Time{})
 		must(t, err)
 		places := []string{"tcp/23", "tcp/80"}

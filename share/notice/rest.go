@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"noroshi/action"
@@ -70,10 +71,11 @@ func (t *taking) rest(ctx context.Context, isp provider) error {
 	if addresses <= 0 {
 		return nil
 	}
+	few, only := t.few()
 	after, more := ident.ID(""), true
 	for more {
 		err := t.write(ctx, func(tx *ledger.Tx) error {
-			list, err := query(ctx, tx, ` WHERE org = ? AND realm = ? AND ended_at = 0 AND id > ? ORDER BY id LIMIT 200`, isp.id, t.r.Survey.Realm.String(), after)
+			list, err := query(ctx, tx, ` WHERE org = ? AND realm = ? AND ended_at = 0 AND id > ?`+few+` ORDER BY id LIMIT `+strconv.Itoa(portion), append([]any{isp.id, t.r.Survey.Realm.String(), after}, only...)...)
 			if err != nil {
 				return err
 			}
@@ -101,6 +103,20 @@ func (t *taking) rest(ctx context.Context, isp provider) error {
 		return err
 	})
 	return fault.Wrap(opTake, err)
+}
+
+// few is a condition for the addresses of a survey that looked at few, such as a
+// look that an owner asked for: all notices of a provider need not be read for it.
+func (t *taking) few() (string, []any) {
+	var list []string
+	for _, p := range t.r.Survey.Coverage.Ranges {
+		if !p.IsSingleIP() || len(list) == portion {
+			return "", nil
+		}
+		list = append(list, p.Addr().Unmap().String())
+	}
+	in, args := ledger.In(list)
+	return ` AND address IN ` + in, args
 }
 
 // answered counts the devices that the survey met at a provider.
