@@ -27,6 +27,7 @@ type row struct {
 	tab      string // as it is in the ledger
 }
 
+// tabOf is the state as the ledger lists it, apart by realm.
 func tabOf(s action.State, r label.Realm) string {
 	if r == label.Exercise {
 		return "x-" + string(s)
@@ -85,7 +86,7 @@ const nColumns = 30
 
 func (a *row) values() []any {
 	w := &a.Weakness
-	a.tab = tab(&a.Action)
+	a.tab = tabOf(a.State, a.Realm)
 	return []any{string(a.ID), string(a.Org), string(a.origin), a.Realm.String(), a.Fingerprint, string(a.Source), w.Check, w.Asset.Key, w.Place,
 		a.tab, facet(a.Source, w.Level, w.Threat.KEV, a.OwnerKnown), a.Priority, ledger.Micros(a.Due), ledger.Micros(a.FirstSeen), ledger.Micros(a.LastSeen),
 		ledger.Micros(a.LastLooked), ledger.Micros(a.opened), ledger.Micros(a.Ended), a.Reopened, ledger.Micros(a.stateAt), ledger.Micros(a.until()), ledger.Micros(a.remind),

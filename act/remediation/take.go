@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"noroshi/access"
@@ -163,7 +164,7 @@ func (t *taking) save(ctx context.Context, tx *ledger.Tx, a *row, was ident.ID, 
 // organisation holds until it knows whose they are.
 func (t *taking) known(ctx context.Context, tx *ledger.Tx, s step) (map[string]*row, error) {
 	out := map[string]*row{}
-	for part := range chunks(s.seen, 500) {
+	for part := range slices.Chunk(s.seen, 500) {
 		in := make([]string, len(part))
 		for i, w := range part {
 			in[i] = w.fingerprint
@@ -204,7 +205,7 @@ func (t *taking) known(ctx context.Context, tx *ledger.Tx, s step) (map[string]*
 // refresh notes that actions were seen again and are what they were.
 func (t *taking) refresh(ctx context.Context, tx *ledger.Tx, ids []ident.ID) error {
 	at := ledger.Micros(t.v.Ended)
-	for part := range chunks(ids, 500) {
+	for part := range slices.Chunk(ids, 500) {
 		in, args := ledger.In(part)
 		if _, err := tx.Exec(ctx, `UPDATE action SET last_seen = ?, last_looked = ?, silent = 0 WHERE id IN `+in, append([]any{at, at}, args...)...); err != nil {
 			return err
