@@ -18,7 +18,8 @@ CREATE TABLE action (
   version BIGINT NOT NULL, body TEXT NOT NULL,
   UNIQUE (org, realm, fingerprint)
 );
-CREATE INDEX action_org ON action (org, tab, due, id, facet, priority);
+-- Pages of few organisations, and all that figures are made of.
+CREATE INDEX action_org ON action (org, tab, due, id, facet, priority, first_seen, opened, ended, reopened);
 CREATE INDEX action_due ON action (tab, due, id, org, facet, priority);
 CREATE INDEX action_priority ON action (tab, priority, id, org, facet, due);
 CREATE INDEX action_seen ON action (tab, last_seen, id, org, facet, due);
