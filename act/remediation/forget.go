@@ -16,7 +16,9 @@ import (
 func (r *Remediation) Forget(ctx context.Context, o ident.ID, before time.Time) (n int64, err error) {
 	const op = "remediation.forget"
 	old, surveys, args, asked := `org = ?`, `org = ?`, []any{string(o)}, []any{string(o)}
+	whole := ``
 	if !before.IsZero() {
+		whole = ` AND 1 = 0` // What it found for others stays found by it.
 		ended, more := ledger.In([]string{tabOf(action.Proved, label.Real), tabOf(action.Proved, label.Exercise), tabOf(action.Refuted, label.Real), tabOf(action.Refuted, label.Exercise)})
 		old += ` AND tab IN ` + ended + ` AND last_seen < ? AND ended < ?`
 		args = append(append(args, more...), ledger.Micros(before), ledger.Micros(before))
@@ -47,6 +49,7 @@ func (r *Remediation) Forget(ctx context.Context, o ident.ID, before time.Time) 
 		}{
 			{`DELETE FROM action_reminder WHERE action IN (SELECT id FROM action WHERE ` + old + `)`, args},
 			{`DELETE FROM action WHERE ` + old, args},
+			{`UPDATE action SET origin = org WHERE origin = ? AND origin <> org` + whole, []any{string(o)}},
 			{`DELETE FROM action_survey WHERE ` + surveys, asked},
 			{`DELETE FROM action_count WHERE org = ? AND n = 0`, []any{string(o)}},
 			{`DELETE FROM action_topic WHERE NOT EXISTS (SELECT 1 FROM action WHERE topic = action_topic.id)`, nil},

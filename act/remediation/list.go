@@ -24,6 +24,7 @@ type Filter struct {
 	KEV          bool   // known to be exploited
 	Overdue      bool   // live, and past its date
 	OwnerUnknown bool   // whose owner has to be found
+	Asked        bool   // an exception waits to be decided
 	Text         string // in the name and title, or how the asset's key or name begins
 	Sort         Sort
 	Cursor       string // Page.Next of the page before
@@ -109,7 +110,7 @@ func (r *Remediation) plan(s access.Scope, f Filter) (*walk, error) {
 	bad := func(format string, args ...any) (*walk, error) {
 		return nil, fault.New(fault.Invalid, opList, format, args...)
 	}
-	w := &walk{scope: s, orgs: orgsOf(s, f.Org), sort: f.Sort, limit: pageSize(f.Limit)}
+	w := &walk{scope: s, orgs: orgsOf(s, f.Org), asked: f.Asked, sort: f.Sort, limit: pageSize(f.Limit)}
 	states := f.States
 	for _, st := range states {
 		if !slices.Contains(action.States, st) {

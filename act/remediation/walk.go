@@ -17,6 +17,7 @@ import (
 // reads no piece beyond what can still be on the page.
 //
 //	a small scope     everything that fits, which an index holds together
+//	what waits for a decision  all of it, by an index of its own
 //	no filter         by date and of few organisations, a piece for each of them and
 //	                  each state; else a piece for each state in the order asked for
 //	by level and such by date, a piece for each state and facet
@@ -49,6 +50,7 @@ type walk struct {
 	tabs   []string
 	facets []int // nil for all
 	text   string
+	asked  bool  // only those whose exception waits to be decided
 	before int64 // due before; 0 for any
 	sort   Sort
 	after  *spot
@@ -121,6 +123,9 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 		return err
 	}
 	filters := w.filters(topics)
+	if w.asked { // Few wait, and they have an index of their own.
+		return w.gather(ctx, q, piece{}.and("asked = 1").with(in("tab || ''", w.tabs)).with(filters), 0, nil)
+	}
 	pieces := w.perTab()
 	if few := len(w.orgs)*len(w.tabs) <= manyPieces; few {
 		small, err := w.small(ctx, q)
