@@ -94,6 +94,7 @@ type ActionChoice struct {
 	KEV          bool             `query:"kev" doc:"known to be exploited"`
 	Overdue      bool             `query:"overdue"`
 	OwnerUnknown bool             `query:"owner_unknown"`
+	Asked        bool             `query:"asked" doc:"an exception waits to be decided"`
 	Sort         remediation.Sort `query:"sort" enum:"due,priority,seen" default:"due"`
 }
 
@@ -104,7 +105,7 @@ type actionsInput struct {
 
 func chosen(in ListInput, by ActionChoice) remediation.Filter {
 	return remediation.Filter{States: split[action.State](in.State), Level: action.Level(by.Level), Source: action.Source(by.Source), Org: by.Org, Realm: in.realm(),
-		KEV: by.KEV, Overdue: by.Overdue, OwnerUnknown: by.OwnerUnknown, Text: in.Q, Sort: by.Sort, Cursor: in.Cursor, Limit: in.Limit}
+		KEV: by.KEV, Overdue: by.Overdue, OwnerUnknown: by.OwnerUnknown, Asked: by.Asked, Text: in.Q, Sort: by.Sort, Cursor: in.Cursor, Limit: in.Limit}
 }
 
 func (a *API) listActions(ctx context.Context, s access.Scope, in *actionsInput) (*struct {

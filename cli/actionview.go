@@ -34,7 +34,7 @@ func listActions(ctx context.Context, c *actionCommand, args []string) error {
 		"source": "surface, sbom or iot", "q": "text in the weakness, or the beginning of the asset", "sort": "due, priority or seen", "realm": "real or exercise", "cursor": "where the page before ended"} {
 		c.fs.Func(name, help, func(v string) error { q.Set(name, v); return nil })
 	}
-	for name, help := range map[string]string{"kev": "known to be exploited", "overdue": "past their date", "owner_unknown": "whose owner has to be found"} {
+	for name, help := range map[string]string{"kev": "known to be exploited", "overdue": "past their date", "owner_unknown": "whose owner has to be found", "asked": "an exception waits to be decided"} {
 		c.fs.BoolFunc(name, help, func(v string) error { q.Set(name, v); return nil })
 	}
 	slug := c.fs.String("org", "", "of one organisation, by its short name")

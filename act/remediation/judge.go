@@ -2,13 +2,10 @@ package remediation
 
 import (
 	"fmt"
-	"iter"
-	"slices"
 	"time"
 
 	"noroshi/action"
 	"noroshi/ident"
-	"noroshi/label"
 )
 
 // The events of an action that a survey makes, as its history names them.
@@ -20,8 +17,6 @@ const (
 	proved   = "proved"
 	silent   = "silent" // it is counted, and no line of history
 )
-
-func chunks[T any](list []T, n int) iter.Seq[[]T] { return slices.Chunk(list, n) }
 
 // by is how a survey signs.
 func (t *taking) by() string { return "survey:" + string(t.v.ID) }
@@ -143,11 +138,3 @@ func (t *taking) prove(a *row, text, why, whyJA string) {
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
-// realms are those that a filter means.
-func realms(r label.Realm) []label.Realm {
-	if r == label.RealmUnknown {
-		return []label.Realm{label.Real, label.Exercise}
-	}
-	return []label.Realm{r}
-}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"noroshi/access"
 	"noroshi/action"
@@ -25,6 +24,7 @@ type Filter struct {
 	KEV          bool   // known to be exploited
 	Overdue      bool   // live, and past its date
 	OwnerUnknown bool   // whose owner has to be found
+	Asked        bool   // an exception waits to be decided
 	Text         string // in the name and title, or how the asset's key or name begins
 	Sort         Sort
 	Cursor       string // Page.Next of the page before
@@ -110,7 +110,7 @@ func (r *Remediation) plan(s access.Scope, f Filter) (*walk, error) {
 	bad := func(format string, args ...any) (*walk, error) {
 		return nil, fault.New(fault.Invalid, opList, format, args...)
 	}
-	w := &walk{scope: s, orgs: orgsOf(s, f.Org), sort: f.Sort, limit: pageSize(f.Limit)}
+	w := &walk{scope: s, orgs: orgsOf(s, f.Org), asked: f.Asked, sort: f.Sort, limit: pageSize(f.Limit)}
 	states := f.States
 	for _, st := range states {
 		if !slices.Contains(action.States, st) {
@@ -166,6 +166,14 @@ func orgsOf(s access.Scope, o ident.ID) []ident.ID {
 		return []ident.ID{o}
 	}
 	return nil
+}
+
+// realms are those that a filter means.
+func realms(r label.Realm) []label.Realm {
+	if r == label.RealmUnknown {
+		return []label.Realm{label.Real, label.Exercise}
+	}
+	return []label.Realm{r}
 }
 
 // facetsOf lists the facets that a filter wants; nil when all are.
@@ -244,64 +252,4 @@ func (r *Remediation) Counts(ctx context.Context, s access.Scope, o ident.ID, re
 		})
 	})
 	return out, fault.Wrap("remediation.counts", err)
-}
-
-// sortRecheck puts what is claimed first, then what was not looked at for longest.
-func sortRecheck(list []action.Action) {
-	rank := func(a action.Action) int { return bit(a.State != action.Claimed) }
-	slices.SortStableFunc(list, func(a, b action.Action) int {
-		if d := rank(a) - rank(b); d != 0 {
-			return d
-		}
-		return a.LastLooked.Compare(b.LastLooked)
-	})
-}
-
-// Forget deletes the actions of an organisation that ended before a moment, with
-// their reminders; the zero time means all, whatever their state.
-func (r *Remediation) Forget(ctx context.Context, o ident.ID, before time.Time) (n int64, err error) {
-	const op = "remediation.forget"
-	old, surveys, args, asked := `org = ?`, `org = ?`, []any{string(o)}, []any{string(o)}
-	if !before.IsZero() {
-		ended, more := ledger.In([]string{tabOf(action.Proved, label.Real), tabOf(action.Proved, label.Exercise), tabOf(action.Refuted, label.Real), tabOf(action.Refuted, label.Exercise)})
-		old += ` AND tab IN ` + ended + ` AND last_seen < ? AND ended < ?`
-		args = append(append(args, more...), ledger.Micros(before), ledger.Micros(before))
-		surveys += ` AND ended < ?`
-		asked = append(asked, ledger.Micros(before))
-	}
-	err = r.d.DB.Write(ctx, "hub:care", func(tx *ledger.Tx) error {
-		c := counts{}
-		rows, err := tx.Query(ctx, `SELECT tab, COUNT(*) FROM action WHERE `+old+` GROUP BY tab`, args...)
-		n = 0
-		err = ledger.Each(rows, err, func(sc func(...any) error) error {
-			var tab string
-			var k int64
-			err := sc(&tab, &k)
-			c.add(o, tab, -k)
-			n += k
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if err := c.write(ctx, tx); err != nil {
-			return err
-		}
-		for _, x := range []struct {
-			query string
-			args  []any
-		}{
-			{`DELETE FROM action_reminder WHERE action IN (SELECT id FROM action WHERE ` + old + `)`, args},
-			{`DELETE FROM action WHERE ` + old, args},
-			{`DELETE FROM action_survey WHERE ` + surveys, asked},
-			{`DELETE FROM action_count WHERE org = ? AND n = 0`, []any{string(o)}},
-			{`DELETE FROM action_topic WHERE NOT EXISTS (SELECT 1 FROM action WHERE topic = action_topic.id)`, nil},
-		} {
-			if _, err := tx.Exec(ctx, x.query, x.args...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return n, fault.Wrap(op, err)
 }

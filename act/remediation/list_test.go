@@ -67,6 +67,9 @@ func populous(t *testing.T, db *ledger.DB) *rig {
 		case 1:
 			_, err = r.Refute(t.Context(), r.hub, a.ID, a.Version, "x", r.now.Add(300*day))
 		}
+		if i%4 == 2 {
+			_, err = r.Except(t.Context(), r.hub, a.ID, a.Version, "x", r.now.Add(300*day))
+		}
 		if fault.KindOf(err) != fault.Conflict {
 			must(t, err)
 		}
@@ -78,7 +81,7 @@ func populous(t *testing.T, db *ledger.DB) *rig {
 func fits(r *rig, f remediation.Filter, a action.Action) bool {
 	w, text := a.Weakness, strings.ToLower(f.Text)
 	return (len(f.States) == 0 || slices.Contains(f.States, a.State)) && w.Level.Rank() >= f.Level.Rank() && (f.Source == "" || f.Source == a.Source) &&
-		(f.Org == "" || f.Org == a.Org) && (f.Realm == 0 || f.Realm == a.Realm) && (!f.KEV || w.Threat.KEV) && (!f.OwnerUnknown || !a.OwnerKnown) &&
+		(f.Org == "" || f.Org == a.Org) && (f.Realm == 0 || f.Realm == a.Realm) && (!f.KEV || w.Threat.KEV) && (!f.OwnerUnknown || !a.OwnerKnown) && (!f.Asked || a.Exception != nil && a.Exception.Approver == "") &&
 		(!f.Overdue || a.State.Live() && a.Due.Before(r.now)) &&
 		(text == "" || strings.Contains(strings.ToLower(w.Name+"\n"+w.Title+"\n"+w.TitleJA+"\n"+w.Check), text) || strings.HasPrefix(strings.ToLower(w.Asset.Key), text) || strings.HasPrefix(strings.ToLower(w.Asset.Name), text))
 }
@@ -109,7 +112,7 @@ func TestPagesAreWhatASlowLookFinds(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			pick := func(name string, list ...string) string { return rapid.SampledFrom(list).Draw(rt, name) }
 			f := remediation.Filter{Level: action.Level(pick("level", "", "", "high", "critical")), Source: action.Source(pick("source", "", "", "sbom", "iot")),
-				Org: ident.ID(pick("org", "", "", "org_03", "org_never")), KEV: rapid.Bool().Draw(rt, "kev"), Overdue: rapid.Bool().Draw(rt, "overdue"), OwnerUnknown: rapid.IntRange(0, 3).Draw(rt, "unknown") == 0,
+				Org: ident.ID(pick("org", "", "", "org_03", "org_never")), KEV: rapid.Bool().Draw(rt, "kev"), Overdue: rapid.Bool().Draw(rt, "overdue"), OwnerUnknown: rapid.IntRange(0, 3).Draw(rt, "unknown") == 0, Asked: rapid.IntRange(0, 3).Draw(rt, "asked") == 0,
 				Text: pick("text", "", "", "cve-2026-1", "CVE-2026-39", "192.0.2.2", "shop1", "www", "title", "%", "題", "nothing"), Realm: label.Realm(rapid.IntRange(0, 2).Draw(rt, "realm")),
 				Sort: remediation.Sort(pick("sort", "", "due", "priority", "seen")), Limit: rapid.IntRange(1, 40).Draw(rt, "limit")}
 			if rapid.Bool().Draw(rt, "some") {

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"time"
 
-	"noroshi/action"
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
@@ -77,6 +76,3 @@ const day = 24 * time.Hour
 
 // now is the moment as the ledger keeps it.
 func (r *Remediation) now() time.Time { return r.d.Now().UTC().Truncate(time.Microsecond) }
-
-// tab is the state as the ledger lists it, apart by realm.
-func tab(a *action.Action) string { return tabOf(a.State, a.Realm) }

@@ -27,6 +27,7 @@ type row struct {
 	tab      string // as it is in the ledger
 }
 
+// tabOf is the state as the ledger lists it, apart by realm.
 func tabOf(s action.State, r label.Realm) string {
 	if r == label.Exercise {
 		return "x-" + string(s)
@@ -59,6 +60,11 @@ func (a *row) until() time.Time {
 	return time.Time{}
 }
 
+// waits tells that an exception was asked for and nobody has decided.
+func (a *row) waits() bool {
+	return a.Exception != nil && a.Exception.Approver == "" && a.State.Live()
+}
+
 // hash is a short name for a text.
 func hash(parts ...string) int64 {
 	h := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
@@ -79,17 +85,17 @@ func topicText(w *action.Weakness) string {
 }
 
 const columns = `id, org, origin, realm, fingerprint, source, check_made, asset, place, tab, facet, priority, due, first_seen, last_seen, last_looked, opened,
-	ended, reopened, state_at, until, remind, silent, silent_at, digest, topic, asset_key, asset_name, version, body`
+	ended, reopened, state_at, until, remind, silent, silent_at, digest, asked, topic, asset_key, asset_name, version, body`
 
-const nColumns = 30
+const nColumns = 31
 
 func (a *row) values() []any {
 	w := &a.Weakness
-	a.tab = tab(&a.Action)
+	a.tab = tabOf(a.State, a.Realm)
 	return []any{string(a.ID), string(a.Org), string(a.origin), a.Realm.String(), a.Fingerprint, string(a.Source), w.Check, w.Asset.Key, w.Place,
 		a.tab, facet(a.Source, w.Level, w.Threat.KEV, a.OwnerKnown), a.Priority, ledger.Micros(a.Due), ledger.Micros(a.FirstSeen), ledger.Micros(a.LastSeen),
 		ledger.Micros(a.LastLooked), ledger.Micros(a.opened), ledger.Micros(a.Ended), a.Reopened, ledger.Micros(a.stateAt), ledger.Micros(a.until()), ledger.Micros(a.remind),
-		a.Silent, ledger.Micros(a.silentAt), a.digest, hash(topicText(w)), strings.ToLower(w.Asset.Key), strings.ToLower(w.Asset.Name), a.Version, ledger.JSON(a.Action)}
+		a.Silent, ledger.Micros(a.silentAt), a.digest, bit(a.waits()), hash(topicText(w)), strings.ToLower(w.Asset.Key), strings.ToLower(w.Asset.Name), a.Version, ledger.JSON(a.Action)}
 }
 
 const selectRow = `SELECT body, origin, tab, last_seen, last_looked, opened, state_at, remind, silent, silent_at, digest FROM action`

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"noroshi/access"
@@ -24,7 +25,7 @@ func (r *Remediation) Take(ctx context.Context, s access.Scope, v action.Survey)
 	v.Began, v.Ended = v.Began.UTC().Truncate(time.Microsecond), v.Ended.UTC().Truncate(time.Microsecond)
 	sum := sha256.Sum256([]byte(ledger.JSON(v)))
 	t := &taking{r: r, v: &v, scope: s, look: v.Coverage.Looker(), digest: hex.EncodeToString(sum[:]), steps: steps(&v)}
-	for first := true; ; first = false {
+	for {
 		err := r.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error { return t.proceed(ctx, tx) })
 		if err != nil {
 			return action.Outcome{}, fault.Wrap(opTake, err)
@@ -33,7 +34,6 @@ func (r *Remediation) Take(ctx context.Context, s access.Scope, v action.Survey)
 			r.OnChange(Change{Org: o, ID: v.ID})
 		}
 		if t.made >= len(t.steps) {
-			t.out.Repeated = first && len(t.changed) == 0 && t.repeated
 			return t.out, nil
 		}
 	}
@@ -49,19 +49,20 @@ type taking struct {
 	steps  []step
 
 	// What the last transaction left.
-	made     int
-	repeated bool
-	out      action.Outcome
-	changed  map[ident.ID]bool
-	counts   counts
+	made    int
+	out     action.Outcome
+	changed map[ident.ID]bool
+	counts  counts
 }
 
 // proceed makes the next steps in one transaction.
 func (t *taking) proceed(ctx context.Context, tx *ledger.Tx) error {
-	t.changed, t.counts, t.made, t.repeated, t.out = map[ident.ID]bool{}, counts{}, 0, false, action.Outcome{Survey: t.v.ID}
-	if err := t.resume(ctx, tx); err != nil || t.made >= len(t.steps) {
-		t.repeated = true
+	t.changed, t.counts, t.made, t.out = map[ident.ID]bool{}, counts{}, 0, action.Outcome{Survey: t.v.ID}
+	if err := t.resume(ctx, tx); err != nil {
 		return err
+	}
+	if t.out.Repeated = t.made >= len(t.steps); t.out.Repeated {
+		return nil
 	}
 	next := t.steps[t.made:]
 	next = next[:portion(next)]
@@ -163,7 +164,7 @@ func (t *taking) save(ctx context.Context, tx *ledger.Tx, a *row, was ident.ID, 
 // organisation holds until it knows whose they are.
 func (t *taking) known(ctx context.Context, tx *ledger.Tx, s step) (map[string]*row, error) {
 	out := map[string]*row{}
-	for part := range chunks(s.seen, 500) {
+	for part := range slices.Chunk(s.seen, 500) {
 		in := make([]string, len(part))
 		for i, w := range part {
 			in[i] = w.fingerprint
@@ -204,7 +205,7 @@ func (t *taking) known(ctx context.Context, tx *ledger.Tx, s step) (map[string]*
 // refresh notes that actions were seen again and are what they were.
 func (t *taking) refresh(ctx context.Context, tx *ledger.Tx, ids []ident.ID) error {
 	at := ledger.Micros(t.v.Ended)
-	for part := range chunks(ids, 500) {
+	for part := range slices.Chunk(ids, 500) {
 		in, args := ledger.In(part)
 		if _, err := tx.Exec(ctx, `UPDATE action SET last_seen = ?, last_looked = ?, silent = 0 WHERE id IN `+in, append([]any{at, at}, args...)...); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 // reads no piece beyond what can still be on the page.
 //
 //	a small scope     everything that fits, which an index holds together
+//	what waits for a decision  all of it, by an index of its own
 //	no filter         by date and of few organisations, a piece for each of them and
 //	                  each state; else a piece for each state in the order asked for
 //	by level and such by date, a piece for each state and facet
@@ -49,6 +50,7 @@ type walk struct {
 	tabs   []string
 	facets []int // nil for all
 	text   string
+	asked  bool  // only those whose exception waits to be decided
 	before int64 // due before; 0 for any
 	sort   Sort
 	after  *spot
@@ -121,6 +123,9 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 		return err
 	}
 	filters := w.filters(topics)
+	if w.asked { // Few wait, and they have an index of their own.
+		return w.gather(ctx, q, piece{}.and("asked = 1").with(in("tab || ''", w.tabs)).with(filters), 0, nil)
+	}
 	pieces := w.perTab()
 	if few := len(w.orgs)*len(w.tabs) <= manyPieces; few {
 		small, err := w.small(ctx, q)
@@ -139,7 +144,7 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 	case w.text == "" && w.facets == nil && (w.before == 0 || w.sort == ByDue):
 		return w.each(ctx, q, pieces, filters)
 	case w.text == "" && w.sort == ByDue && len(w.orgs) > manyPieces:
-		return w.each(ctx, q, w.perFacet(), w.dated())
+		return w.each(ctx, q, w.perFacet(), piece{})
 	}
 	if len(topics) <= maxTopics {
 		if done, err := w.collect(ctx, q, topics); err != nil || done {
@@ -158,7 +163,7 @@ func (w *walk) small(ctx context.Context, q ledger.Queryer) (bool, error) {
 	return n <= int64(rare), err
 }
 
-// filters are the conditions on an action that is met in another order. What is
+// filters are the conditions, but for the date, on an action that is met in another order. What is
 // written with + 0 or || ” is not to choose the index.
 func (w *walk) filters(topics []int64) piece {
 	if w.text == "" {
@@ -167,12 +172,12 @@ func (w *walk) filters(topics []int64) piece {
 	return w.plain().with(textCondition(w.text, topics))
 }
 
-// plain are the filters without the text.
+// plain are the filters without text and date.
 func (w *walk) plain() piece {
 	if w.facets == nil {
-		return w.dated()
+		return piece{}
 	}
-	return w.dated().with(in("facet + 0", w.facets))
+	return in("facet + 0", w.facets)
 }
 
 // dated is the condition on the date.
@@ -234,8 +239,13 @@ func (w *walk) along(ctx context.Context, q ledger.Queryer, p piece) error {
 		if from != nil {
 			x = x.and("("+key+", id) "+beyond+" (?, ?)", from.key, string(from.id))
 		}
-		if len(w.best) > w.limit {
+		// One bound at a time: of two, the engine may take the wider.
+		full := len(w.best) > w.limit
+		if full {
 			x = x.and(key+" "+within+" ?", w.best[w.limit].key)
+		}
+		if !full || w.sort != ByDue {
+			x = x.with(w.dated())
 		}
 		read, ended := 0, false
 		rows, err := q.Query(ctx, `SELECT id, org, `+key+` FROM action WHERE `+x.sql()+` ORDER BY `+key+` `+order+`, id `+order+` LIMIT `+itoa(n), x.args...)
@@ -250,7 +260,7 @@ func (w *walk) along(ctx context.Context, q ledger.Queryer, p piece) error {
 			}
 			return err
 		})
-		if err != nil || ended || read < n {
+		if err != nil || ended || read < n || w.full(*from) {
 			return err
 		}
 	}
@@ -263,6 +273,7 @@ func (w *walk) among(o ident.ID) bool {
 
 // gather offers everything that fits; with a bound it reads no more than that.
 func (w *walk) gather(ctx context.Context, q ledger.Queryer, p piece, bound int, n *int) error {
+	p = p.with(w.dated())
 	limit := ""
 	if bound > 0 {
 		limit = ` LIMIT ` + itoa(bound-*n)

@@ -160,7 +160,7 @@ func (r *Remediation) Approve(ctx context.Context, s access.Scope, id ident.ID, 
 }
 
 func asked(op string, a *row) error {
-	if a.Exception == nil || a.Exception.Approver != "" || !a.State.Live() {
+	if !a.waits() {
 		return fault.New(fault.Conflict, op, "no exception of this action waits to be decided")
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"noroshi/access"
@@ -63,18 +64,19 @@ func (c *country) plant() {
 		w.Threat.Ransomware = w.Threat.KEV && r.IntN(4) == 0
 		c.known = append(c.known, w)
 	}
-	c.began = time.Now().UTC().Add(-time.Hour)
+	c.began = time.Now().UTC().Truncate(24 * time.Hour).Add(-24 * time.Hour)
 }
 
 // survey is what a source sees at an organisation on a day: day 0 is the fill, on
-// day 1 one weakness in fifty is gone and one in a hundred is another.
+// day 1 one weakness in fifty is gone and one in a hundred is another. It is the
+// same in every run of a day, so that a fill that was interrupted goes on.
 func (c *country) survey(i int, src action.Source, day int) action.Survey {
 	r := rand.New(rand.NewPCG(uint64(i), 3))
 	at := c.began.Add(-time.Duration(r.IntN(100*24)) * time.Hour)
 	if day == 1 {
 		at = c.began.Add(time.Duration(i) * time.Second)
 	}
-	v := action.Survey{ID: ident.System().New(ident.Survey), Source: src, Org: c.members[i], Realm: label.Real, Began: at, Ended: at, By: "bench",
+	v := action.Survey{ID: idOf(ident.Survey, 4*i+2*day+slices.Index(action.Sources, src)), Source: src, Org: c.members[i], Realm: label.Real, Began: at, Ended: at, By: "bench",
 		Coverage: action.Coverage{Checks: []string{"tls", "web", "ssh", "product"}}}
 	for a := range c.assets {
 		asset := action.Asset{Kind: "host", Key: fmt.Sprintf("10.%d.%d.%d", i/250, i%250, a), Name: fmt.Sprintf("host%d.member-%d.example.jp", a, i), Exposed: r.IntN(3) == 0, Importance: []string{"low", "medium", "high"}[r.IntN(3)]}
@@ -111,7 +113,9 @@ func (c *country) days(ctx context.Context, day int, after func(i int) error) (s
 			if err != nil {
 				return seen, err
 			}
-			seen += out.New + out.Seen
+			if !out.Repeated {
+				seen += out.New + out.Seen
+			}
 		}
 		if err := after(i); err != nil {
 			return seen, err

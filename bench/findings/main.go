@@ -45,9 +45,10 @@ func main() {
 	assets := flag.Int("assets", 100, "how many assets each has")
 	each := flag.Int("findings", 20, "how many weaknesses each asset has")
 	readers := flag.Int("readers", 50, "how many people read, each a page a second")
-	keep := flag.String("dir", "", "a folder that keeps the ledger for another run with the same flags")
+	keep := flag.String("dir", "", "a folder that keeps the ledger, so that a fill that was interrupted goes on when it is run again on that day")
 	profile := flag.String("cpuprofile", "", "a file for the profile of the whole run")
 	calm := flag.Duration("calm", 20*time.Second, "how long pages are read before the day")
+	only := flag.Bool("fillonly", false, "fill the ledger of -dir and stop")
 	flag.Parse()
 	fmt.Println(kit.Machine())
 	if *profile != "" {
@@ -61,12 +62,12 @@ func main() {
 		defer pprof.StopCPUProfile()
 	}
 	c := &country{orgs: *orgs, assets: *assets, each: *each}
-	if err := run(context.Background(), c, *keep, *readers, *calm); err != nil {
+	if err := run(context.Background(), c, *keep, *readers, *calm, *only); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, c *country, dir string, readers int, calmly time.Duration) error {
+func run(ctx context.Context, c *country, dir string, readers int, calmly time.Duration, only bool) error {
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "noroshi-bench-findings-")
 		if err != nil {
@@ -99,13 +100,11 @@ func run(ctx context.Context, c *country, dir string, readers int, calmly time.D
 
 	var f figures
 	began := time.Now()
-	if f.Findings, err = c.count(ctx); err == nil && f.Findings == 0 {
-		if err = c.fill(ctx); err == nil {
-			f.FillS = time.Since(began).Seconds()
-			f.Findings, err = c.count(ctx)
-		}
+	if err = c.fill(ctx); err != nil {
+		return err
 	}
-	if err != nil {
+	f.FillS = time.Since(began).Seconds()
+	if f.Findings, err = c.count(ctx); err != nil || only {
 		return err
 	}
 	if at, err := os.Stat(file); err == nil && f.Findings > 0 {
