@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -195,10 +194,10 @@ func (h *handIn) found(p surface.Port) {
 	h.ports = append(h.ports, b)
 }
 
-func (h *handIn) closed(to netip.AddrPort) {
+func (h *handIn) closed(to surface.Target) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.quiet = append(h.quiet, action.Answer(to.Addr(), action.PortPlace("tcp", to.Port())))
+	h.quiet = append(h.quiet, action.Answer(to.Addr(), action.PortPlace(to.Network(), to.Port())))
 }
 
 // keep hands in what there is until ctx ends, so that a crash loses little.

@@ -18,9 +18,13 @@ var judged = time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 // that stand behind a comma find it, too.
 var examples = map[string]string{
 	"exposed-redis": `"service":"redis"`, "exposed-memcached": `"service":"memcached"`, "exposed-mysql": `"service":"mysql"`, "exposed-postgresql": `"service":"postgresql"`,
-	"exposed-mqtt": `"service":"mqtt"`, "exposed-ldap": `"service":"ldap"`, "exposed-smb": `"service":"smb"`, "exposed-rdp": `"service":"rdp"`, "exposed-vnc": `"service":"vnc"`,
-	"exposed-snmp": `"service":"snmp"`, "exposed-rsync": `"service":"rsync"`, "exposed-upnp": `"service":"upnp"`,
-	"cleartext-telnet": `"service":"telnet"`, "cleartext-login-mail": `"service":"imap"`,
+	"exposed-mqtt": `"service":"mqtt"`, "exposed-ldap": `"service":"ldap"`, "exposed-smb": `"service":"smb","smb":{"dialect":"3.0.2","signing_required":true}`, "exposed-rdp": `"service":"rdp"`, "exposed-vnc": `"service":"vnc"`,
+	"exposed-snmp": `"service":"snmp"`, "exposed-rsync": `"service":"rsync"`, "exposed-ssdp": `"service":"ssdp"`,
+	"exposed-amqp": `"service":"amqp"`, "exposed-nats": `"service":"nats"`, "exposed-beanstalk": `"service":"beanstalk"`, "exposed-gearman": `"service":"gearman"`,
+	"exposed-munin": `"service":"munin"`, "exposed-clamd": `"service":"clamd"`, "exposed-gpsd": `"service":"gpsd"`,
+	"exposed-page":                     `"service":"https","tls":{"versions":["TLS 1.3"],"not_after":"2027-01-01T00:00:00Z"},"http":{"status":404,"exposed":[{"path":"/version","name":"Docker"}]}`,
+	"smb-signing-optional,exposed-smb": `"service":"smb","smb":{"dialect":"3.0.2"}`,
+	"cleartext-telnet":                 `"service":"telnet"`, "cleartext-login-mail": `"service":"imap"`,
 	"cleartext-login-page,no-https": `"service":"http","http":{"status":200,"login":true}`,
 	"exposed-admin-page":            `"service":"https","tls":{"versions":["TLS 1.3"],"not_after":"2027-01-01T00:00:00Z"},"http":{"status":401,"login":true,"title":"phpMyAdmin 5"}`,
 	"directory-listing":             `"service":"https","tls":{"versions":["TLS 1.3"],"not_after":"2027-01-01T00:00:00Z"},"http":{"status":403,"directory_listing":true}`,
@@ -29,7 +33,7 @@ var examples = map[string]string{
 	"missing-csp":                   page("Strict-Transport-Security", "X-Content-Type-Options"),
 	"missing-nosniff":               page("Strict-Transport-Security", "Content-Security-Policy"),
 	"tls-old-version":               `"service":"tls","tls":{"versions":["TLS 1.2","TLS 1.1"],"not_after":"2027-01-01T00:00:00Z"}`,
-	"tls-weak-cipher":               `"service":"tls","tls":{"versions":["TLS 1.2"],"ciphers":["TLS_RSA_WITH_3DES_EDE_CBC_SHA"],"not_after":"2027-01-01T00:00:00Z"}`,
+	"tls-weak-cipher":               `"service":"tls","tls":{"versions":["TLS 1.2"],"ciphers":{"TLS 1.2":["TLS_RSA_WITH_3DES_EDE_CBC_SHA"]},"not_after":"2027-01-01T00:00:00Z"}`,
 	"certificate-expired":           `"service":"tls","tls":{"versions":["TLS 1.3"],"not_after":"2026-04-30T23:59:59Z"}`,
 	"certificate-expires-soon":      `"service":"tls","tls":{"versions":["TLS 1.3"],"not_after":"2026-05-14T00:00:00Z"}`,
 	"certificate-weak":              `"service":"tls","tls":{"versions":["TLS 1.3"],"not_after":"2027-01-01T00:00:00Z","weak":["RSA key under 2048 bits"]}`,
@@ -49,7 +53,7 @@ func page(headers ...string) string {
 	for _, h := range headers {
 		list = append(list, fmt.Sprintf("%q:\"x\"", h))
 	}
-	return `"service":"https","tls":{"versions":["TLS 1.2","TLS 1.3"],"ciphers":["TLS_AES_128_GCM_SHA256"],"not_after":"2027-01-01T00:00:00Z"},"http":{"status":200,"headers":{` + strings.Join(list, ",") + `}}`
+	return `"service":"https","tls":{"versions":["TLS 1.2","TLS 1.3"],"ciphers":{"TLS 1.3":["TLS_AES_128_GCM_SHA256"]},"not_after":"2027-01-01T00:00:00Z"},"http":{"status":200,"headers":{` + strings.Join(list, ",") + `}}`
 }
 
 func TestEveryRuleFindsItsExampleAndNoOther(t *testing.T) {
