@@ -24,8 +24,8 @@ func (h *hub) caring() *care.Care {
 		}},
 		{Name: "findings", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.findings.Forget(ctx, d.Org, none) }},
 		{Name: "systems", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.systems.Forget(ctx, d.Org, none) }},
-		{Name: "actions", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.actions.Forget(ctx, d.Org, none) }},
 		{Name: "scans", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.exposure.Leave(ctx, d.Org) }},
+		{Name: "actions", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.actions.Forget(ctx, d.Org, none) }},
 		{Name: "notices", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.notices.Forget(ctx, d.Org, none) }},
 		{Name: "events", Run: func(ctx context.Context, d care.Deletion) (int64, error) {
 			return 0, h.events.DeleteTenant(ctx, d.Tenant, none)

@@ -3,10 +3,9 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
-	"net/netip"
 	"net/url"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -45,9 +44,14 @@ func StartScanner(cfg config.Config, o ScannerOptions, log *slog.Logger) (*Scann
 		o.Socket = ScannerSocket(cfg.DataDir)
 	}
 	sc := &Scanner{hub: operator.Dial(o.Socket), o: o, log: log.With(oplog.Role, "scanner"), dir: filepath.Join(cfg.DataDir, "scanner"), run: newRunner()}
-	if err := os.MkdirAll(sc.dir, 0o700); err != nil {
-		return nil, fault.As(fault.Unavailable, "app.scanner", err, "the folder %s cannot be made", sc.dir)
+	unlock, err := lock(sc.dir)
+	if fault.KindOf(err) == fault.Conflict { // Two of one name would be taken for one, and send twice what a scope allows.
+		return nil, fault.As(fault.Conflict, "app.scanner", err, "another scanner works in %s", sc.dir)
 	}
+	if err != nil {
+		return nil, err
+	}
+	sc.run.cleanup("lock", unlock)
 	sc.run.background("scanner", sc.work)
 	return sc, nil
 }
@@ -97,7 +101,10 @@ func (sc *Scanner) scan(ctx context.Context, j job) error {
 		return []byte(out.Text), err
 	})
 	if err != nil {
-		return err
+		if k := fault.KindOf(err); k == fault.Unavailable || ctx.Err() != nil {
+			return err // The hub is away; the run waits.
+		}
+		return errors.Join(err, sc.close(ctx, path, "refused", map[string]string{"error": fault.PublicOf(err)}))
 	}
 	var only []surface.Target
 	for _, text := range j.Only {
@@ -141,7 +148,17 @@ func (sc *Scanner) scan(ctx context.Context, j job) error {
 	if err := h.flush(last); err != nil {
 		return err
 	}
-	return sc.hub.Post(last, path+"/close", map[string]any{"scanner": sc.o.Name, "why": why, "fingerprints": engine.Fingerprints != nil, "summary": told}, nil)
+	if err := sc.close(last, path, why, told); err != nil {
+		return err
+	}
+	if why != "done" {
+		wait(ctx, idle) // What ended it may still be so.
+	}
+	return nil
+}
+
+func (sc *Scanner) close(ctx context.Context, path, why string, summary any) error {
+	return sc.hub.Post(ctx, path+"/close", map[string]any{"scanner": sc.o.Name, "why": why, "fingerprints": sc.o.Identify.Fingerprints != nil, "summary": summary}, nil)
 }
 
 // handIn gathers what a run sees and hands it in.
@@ -177,10 +194,10 @@ func (h *handIn) found(p surface.Port) {
 	h.ports = append(h.ports, b)
 }
 
-func (h *handIn) closed(to netip.AddrPort) {
+func (h *handIn) closed(to surface.Target) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.quiet = append(h.quiet, action.Answer(to.Addr(), action.PortPlace("tcp", to.Port())))
+	h.quiet = append(h.quiet, action.Answer(to.Addr(), action.PortPlace(to.Network(), to.Port())))
 }
 
 // keep hands in what there is until ctx ends, so that a crash loses little.

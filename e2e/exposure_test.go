@@ -104,10 +104,12 @@ func (p *platform) colleague(name string) *http.Client {
 	return w.signIn(secret)
 }
 
-// scanner runs a scanner until the test ends, or it is killed.
-func (p *platform) scanner() (kill func()) {
+// scanner runs a scanner until the test ends, or it is killed; under is a
+// command that runs it somewhere else.
+func (p *platform) scanner(mode string, under ...string) (kill func()) {
 	p.Helper()
-	c := exec.CommandContext(context.WithoutCancel(p.Context()), os.Getenv("NOROSHI"), "scanner", "--mode", "connect", "--name", "one", "--data", filepath.Join(p.Dir, "data"))
+	all := append(under, os.Getenv("NOROSHI"), "scanner", "--mode", mode, "--name", "one", "--data", filepath.Join(p.Dir, "data"))
+	c := exec.CommandContext(context.WithoutCancel(p.Context()), all[0], all[1:]...)
 	log, err := os.CreateTemp(p.TempDir(), "scanner")
 	must(p, err)
 	c.Stderr = log
@@ -144,6 +146,26 @@ func (p *platform) propose(text string, colleague *http.Client) exposure.Scope {
 	return c
 }
 
+// action is what must be done about a weakness.
+func (p *platform) action(name string) action.Action {
+	p.Helper()
+	var list struct{ Items []action.Action }
+	must(p, p.API.Get(p.Context(), "/api/v1/actions?limit=100", &list))
+	for _, x := range list.Items {
+		if x.Weakness.Name == name {
+			return x
+		}
+	}
+	p.Fatalf("there is no action about %s: %+v", name, list.Items)
+	return action.Action{}
+}
+
+// claim says that it is mended.
+func (p *platform) claim(x action.Action) {
+	p.Helper()
+	must(p, p.API.Post(p.Context(), "/api/v1/actions/"+string(x.ID)+"/claim", map[string]any{"version": x.Version, "reason": "It was mended."}, nil))
+}
+
 func (p *platform) runs() []exposure.ScanRun {
 	p.Helper()
 	var page struct{ Items []exposure.ScanRun }
@@ -158,7 +180,7 @@ func TestFromAScopeToWhatIsSeen(t *testing.T) {
 	s := newStore(t)
 	taro := p.colleague("Taro")
 	c := p.propose(s.scopeText(s.at+"/32", "50"), taro)
-	p.scanner()
+	p.scanner("connect")
 	var assets struct{ Items []exposure.Host }
 	waitFor(t, "the store is seen", func() bool {
 		must(t, p.API.Get(t.Context(), "/api/v1/assets", &assets))
@@ -171,19 +193,12 @@ func TestFromAScopeToWhatIsSeen(t *testing.T) {
 	if r := p.runs()[0]; r.Scope != c.ID || r.Open != 1 || r.Weak != 1 || r.Changes != 1 || r.By != "one" {
 		t.Errorf("the run is %+v", r)
 	}
-	act := func() action.Action {
-		var list struct{ Items []action.Action }
-		must(t, p.API.Get(t.Context(), "/api/v1/actions?limit=10", &list))
-		if len(list.Items) != 1 {
-			t.Fatalf("the actions are %+v", list.Items)
-		}
-		return list.Items[0]
-	}
+	act := func() action.Action { return p.action("exposed-redis") }
 	if x := act(); x.State != action.Open || x.Org != p.orgs["a"].ID || x.Weakness.Name != "exposed-redis" || x.Weakness.Place != "tcp/"+s.port || x.Weakness.TitleJA == "" {
 		t.Errorf("the action is %+v", x)
 	}
 	s.mend()
-	must(t, p.API.Post(t.Context(), "/api/v1/actions/"+string(act().ID)+"/claim", map[string]any{"version": act().Version, "reason": "It listens inside only."}, nil))
+	p.claim(act())
 	waitFor(t, "the claim is proved", func() bool { return act().State == action.Proved })
 	if r := p.runs()[0]; len(r.Only) != 1 || r.Only[0] != s.listen.Addr().String() {
 		t.Errorf("the re-check was %+v", r)
@@ -229,11 +244,11 @@ func TestAWithdrawalStopsTheScannerWithinASecond(t *testing.T) {
 	}()
 	_, s.port, _ = net.SplitHostPort(all.Addr().String())
 	c := p.propose(s.scopeText("127.77.0.0/18", "50"), taro)
-	kill := p.scanner()
+	kill := p.scanner("connect")
 	waitFor(t, "the scan is under way", func() bool { return last.Load() > 0 })
 	kill() // And it goes on with the same run.
 	heard := last.Load()
-	p.scanner()
+	p.scanner("connect")
 	waitFor(t, "the scan goes on", func() bool { return last.Load() > heard })
 	if list := p.runs(); len(list) != 1 {
 		t.Errorf("there are %d runs", len(list))
@@ -286,4 +301,37 @@ func readAll(resp *http.Response) (string, error) {
 	var b strings.Builder
 	_, err := bufio.NewReader(resp.Body).WriteTo(&b)
 	return b.String(), err
+}
+
+// TestARealServiceThatIsMendedIsProved scans a web server of another machine by
+// raw packets. It shows a folder; a claim that it does not any more is denied
+// while it does, and proved when it does not, though its port stays open.
+func TestARealServiceThatIsMendedIsProved(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		missing(t, "the web server is Python's; Debian's package python3 has it")
+	}
+	l := newLAN(t, "scanner", "web")
+	l.ip("-n", l.ns("scanner"), "route", "add", "10.99.0.0/24", "via", l.hosts["web"])
+	l.ip("-n", l.ns("web"), "route", "add", "local", "10.99.0.5/32", "dev", "lo")
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "secret.txt"), []byte("x"), 0o644))
+	l.start("web", l.listening("web", "80"), python, "-m", "http.server", "80", "--directory", dir)
+	p := start(t, "")
+	s := &store{T: t, port: "80"}
+	p.propose(s.scopeText("10.99.0.4/30", "50"), p.colleague("Taro"))
+	p.scanner("syn", "ip", "netns", "exec", l.ns("scanner"))
+	waitFor(t, "the run is done", func() bool { r := p.runs(); return len(r) == 1 && r[0].State == exposure.Done })
+	if got := string(p.runs()[0].Summary); !strings.Contains(got, `"mode":"syn"`) {
+		t.Errorf("the scan was %s", got)
+	}
+	if x := p.action("directory-listing"); x.Weakness.Asset.Key != "10.99.0.5" || x.State != action.Open {
+		t.Errorf("the action is %+v", x)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "index.html"), []byte("<title>Welcome</title>"), 0o644))
+	p.claim(p.action("directory-listing"))
+	waitFor(t, "it is proved", func() bool { return p.action("directory-listing").State == action.Proved })
+	if x := p.action("no-https"); x.State != action.Open {
+		t.Errorf("what was not mended is %s", x.State)
+	}
 }

@@ -456,3 +456,74 @@ func TestAnOrganisationLeavesNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestAProofThatDidNotStandIsLookedAtWithinTheHour(t *testing.T) {
+	r := newRig(t, ledgertest.SQLite(t))
+	ctx := t.Context()
+	r.inForce("org_a", "192.0.2.0/24")
+	j, err := r.Next(ctx, r.scanner(), "one")
+	must(t, err)
+	must(t, r.Close(ctx, r.scanner(), j.Run, "one", "refused", true, nil))
+	for _, c := range []struct {
+		after time.Duration
+		due   bool
+	}{{59 * time.Minute, false}, {time.Minute, true}} {
+		r.now = r.now.Add(c.after)
+		if _, err := r.Next(ctx, r.scanner(), "one"); (err == nil) != c.due {
+			t.Errorf("%s later: %v", c.after, err)
+		}
+	}
+}
+
+func TestOldRecordsAreDroppedAndWhatIsThereStays(t *testing.T) {
+	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
+		r := newRig(t, db)
+		ctx := t.Context()
+		r.inForce("org_a", "192.0.2.0/24")
+		r.scan([]string{port("192.0.2.4", 6379, `,"service":"redis"`), port("192.0.2.5", 6379, `,"service":"redis"`)})
+		r.now = r.now.Add(8 * 24 * time.Hour)
+		r.scan([]string{port("192.0.2.4", 6379, `,"service":"redis"`)}, "192.0.2.5 tcp/6379")
+		r.now = r.now.Add(time.Hour)
+		_, err := r.Forget(ctx, "org_a", r.now)
+		must(t, err)
+		s := r.as("x", "org_0", access.ViewSurface)
+		hosts, err := r.Assets(ctx, s, exposure.Filter{})
+		must(t, err)
+		runs, err := r.Runs(ctx, s, exposure.Filter{})
+		must(t, err)
+		scopes, err := r.Scopes(ctx, s, exposure.Filter{})
+		must(t, err)
+		if len(hosts.Items) != 1 || hosts.Items[0].Address.String() != "192.0.2.4" || len(runs.Items) != 0 || len(scopes.Items) != 1 {
+			t.Errorf("what stays is %+v, %d runs, %d scopes", hosts.Items, len(runs.Items), len(scopes.Items))
+		}
+	})
+}
+
+// TestListsArePaged asks for one after the other.
+func TestListsArePaged(t *testing.T) {
+	r := newRig(t, ledgertest.SQLite(t))
+	r.inForce("org_a", "192.0.2.0/24")
+	var want, got []string
+	var ports []string
+	for i := range 7 {
+		a := fmt.Sprintf("192.0.2.%d", i+1)
+		want, ports = append(want, a), append(ports, port(a, 6379, `,"service":"redis"`))
+	}
+	r.scan(ports)
+	f := exposure.Filter{Limit: 2}
+	for {
+		p, err := r.Assets(t.Context(), r.as("x", "org_a", access.ViewSurface), f)
+		must(t, err)
+		for _, h := range p.Items {
+			got = append(got, h.Address.String())
+		}
+		if f.Cursor = p.Next; f.Cursor == "" {
+			break
+		}
+	}
+	slices.Sort(got)
+	equal(t, "hosts", got, want)
+	if _, err := r.Assets(t.Context(), r.as("x", "org_a", access.ViewSurface), exposure.Filter{Cursor: "x"}); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("a cursor of another list: %v", err)
+	}
+}

@@ -48,6 +48,7 @@ func (st *Store) Forget(ctx context.Context, org ident.ID, before time.Time) (in
 		`DELETE FROM surface_change WHERE org = ? AND at < ?`,
 		`DELETE FROM scan_run WHERE org = ? AND began < ? AND state IN ('done','ended')`,
 		`DELETE FROM surface_service WHERE org = ? AND state = 'gone' AND last_looked < ?`,
+		`DELETE FROM surface_asset WHERE org = ? AND last_looked < ? AND NOT EXISTS (SELECT 1 FROM surface_service s WHERE s.asset = surface_asset.id)`,
 	}, org, ledger.Micros(before))
 }
 

@@ -65,17 +65,21 @@ func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err err
 		if c, err = st.scopeOf(ctx, q, st.hub(), r.Scope); err != nil {
 			return err
 		}
+		if l.open, err = st.openWithin(ctx, q, r); err != nil {
+			return err
+		}
+		was := map[place]bool{}
+		for _, x := range l.open {
+			was[place{x.Address, x.Place}] = true
+		}
 		rows, err := q.Query(ctx, `SELECT body FROM scan_part WHERE run = ?`, r.ID)
 		if err = ledger.Each(rows, err, func(scan func(...any) error) error {
 			var body string
 			if err := scan(&body); err != nil {
 				return err
 			}
-			return l.read([]byte(body), c.Terms)
+			return l.read([]byte(body), c.Terms, was)
 		}); err != nil {
-			return err
-		}
-		if l.open, err = st.openWithin(ctx, q, r); err != nil {
 			return err
 		}
 		for at := range l.ports {
@@ -104,8 +108,9 @@ func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err err
 	return c, l, nil
 }
 
-// read takes in a part. What lies outside the scope is not believed.
-func (l *look) read(body []byte, t Terms) error {
+// read takes in a part. What lies outside the scope is not believed, and of closed
+// ports only those are news where something was open before.
+func (l *look) read(body []byte, t Terms, was map[place]bool) error {
 	var p Part
 	if err := json.Unmarshal(body, &p); err != nil {
 		return err
@@ -125,7 +130,7 @@ func (l *look) read(body []byte, t Terms) error {
 		if err != nil {
 			return err
 		}
-		if at := (place{a, port}); t.holds(a) && slices.Contains(t.Places, port) {
+		if at := (place{a, port}); was[at] && t.holds(a) && slices.Contains(t.Places, port) {
 			if _, open := l.ports[at]; !open {
 				l.quiet[at] = true
 			}
@@ -139,8 +144,7 @@ func (l *look) read(body []byte, t Terms) error {
 const maxWeak = 20_000
 
 // cover says where the run really looked. A run that did not come to its end
-// covered nothing: nobody knows of a silent port whether it was asked. Closed
-// ports are named where something was open before.
+// covered nothing: nobody knows of a silent port whether it was asked.
 func (l *look) cover(r ScanRun, t Terms) {
 	l.coverage.Ranges, l.coverage.Excluded, l.coverage.Ports = t.Ranges, t.Excluded, t.Places
 	if len(r.Only) > 0 {
@@ -164,13 +168,10 @@ func (l *look) cover(r ScanRun, t Terms) {
 			l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
 		}
 	}
-	for _, x := range l.open {
-		if at := (place{x.Address, x.Place}); l.quiet[at] {
-			l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
-		}
+	for at := range l.quiet {
+		l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
 	}
 	slices.Sort(l.coverage.Answered)
-	l.coverage.Answered = slices.Compact(l.coverage.Answered)
 }
 
 // openBefore is a service that was open when a run began to be taken in, or that

@@ -27,6 +27,7 @@ type Port struct {
 	HTTP      *HTTP             `json:"http,omitempty"`
 	TLS       *TLS              `json:"tls,omitempty"`
 	SSH       *SSH              `json:"ssh,omitempty"`
+	SMB       *SMB              `json:"smb,omitempty"`
 	Evidence  map[string]string `json:"evidence,omitempty"`
 }
 
@@ -38,6 +39,20 @@ type HTTP struct {
 	Headers  map[string]string `json:"headers,omitempty"`
 	Login    bool              `json:"login,omitempty"`
 	Listing  bool              `json:"directory_listing,omitempty"`
+	Exposed  []ExposedPage     `json:"exposed,omitempty"`
+}
+
+// ExposedPage is a page of a web server at which something is administered, or
+// tells of itself.
+type ExposedPage struct {
+	Path string `json:"path"`
+	Name string `json:"name"`
+}
+
+// SMB is what a file server says of itself.
+type SMB struct {
+	Dialect string `json:"dialect"`
+	Signing bool   `json:"signing_required"`
 }
 
 // TLS is how a port is protected, and by which certificate.

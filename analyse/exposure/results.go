@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"time"
 
 	"noroshi/access"
 	"noroshi/action"
@@ -87,6 +88,13 @@ func (st *Store) Close(ctx context.Context, s access.Scope, id ident.ID, by, why
 			return putRun(ctx, tx, r, "", 0)
 		}
 		r.State, r.Ended = handedIn, st.now()
+		// A proof that did not stand may be published within the hour.
+		if again := r.Ended.Add(time.Hour); why == refused && c.State == InForce && again.Before(c.Due) {
+			c.Due = again
+			if err := save(ctx, tx, &c); err != nil {
+				return err
+			}
+		}
 		return putRun(ctx, tx, r, "", 0)
 	})
 	if err == nil {
@@ -94,6 +102,10 @@ func (st *Store) Close(ctx context.Context, s access.Scope, id ident.ID, by, why
 	}
 	return st.told(op, id, org, err)
 }
+
+// refused is the end of a run that the scanner did not begin: the owner's proof
+// did not stand, or the scanner could not scan.
+const refused = "refused"
 
 // goesOn tells of the ends of a scan after which the run goes on later: the hour
 // was over, the scanner was stopped, or the text changed and the scope still

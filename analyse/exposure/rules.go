@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -141,6 +142,19 @@ var facts = map[string]func(Port, time.Time) (string, bool){
 	},
 	"page": func(p Port, _ time.Time) (string, bool) {
 		return "", p.HTTP != nil && p.HTTP.Status >= 200 && p.HTTP.Status < 300
+	},
+	"exposed_page": func(p Port, _ time.Time) (string, bool) {
+		if p.HTTP == nil || len(p.HTTP.Exposed) == 0 {
+			return "", false
+		}
+		var all []string
+		for _, x := range p.HTTP.Exposed {
+			all = append(all, x.Path+": "+x.Name)
+		}
+		return strings.Join(all, ", "), true
+	},
+	"smb_unsigned": func(p Port, _ time.Time) (string, bool) {
+		return "signatures are not required", p.SMB != nil && !p.SMB.Signing
 	},
 	"expired": func(p Port, now time.Time) (string, bool) {
 		return certificateUntil(p), p.TLS != nil && !p.TLS.NotAfter.IsZero() && p.TLS.NotAfter.Before(now)

@@ -20,15 +20,15 @@ import (
 // Options of a run. The zero value scans everything, by whatever the machine
 // allows, and identifies nothing.
 type Options struct {
-	Interface string               // by which frames leave; the route's when empty
-	Mode      Mode                 // Auto when empty
-	Identify  *identify.Engine     // asks open ports what they are; nil asks nothing
-	Wait      time.Duration        // for late answers, after the last probe
-	From      Position             // where to begin
-	Only      []Target             // no other targets than the scope's pairs of these addresses and ports; all when empty
-	Found     func(Port)           // each open port, in the order of knowing; one at a time
-	Closed    func(netip.AddrPort) // each port that answered and is not open; one at a time, may be nil
-	Progress  func(Position) bool  // before the positions up to it are sent; false ends the run
+	Interface string              // by which frames leave; the route's when empty
+	Mode      Mode                // Auto when empty
+	Identify  *identify.Engine    // asks open ports what they are; nil asks nothing
+	Wait      time.Duration       // for late answers, after the last probe
+	From      Position            // where to begin
+	Only      []Target            // no other targets than the scope's pairs of these addresses and ports; all when empty
+	Found     func(Port)          // each open port, in the order of knowing; one at a time
+	Closed    func(Target)        // each port that answered and is not open; one at a time, may be nil
+	Progress  func(Position) bool // before the positions up to it are sent; false ends the run
 }
 
 // Mode is how a port is tried.
@@ -255,7 +255,7 @@ func (r *run) answered(a syn.Answer) {
 	} else if fresh {
 		r.closed++
 		if r.o.Closed != nil {
-			r.o.Closed(a.From)
+			r.o.Closed(Target{AddrPort: a.From})
 		}
 	}
 	r.mu.Unlock()

@@ -53,6 +53,9 @@ func (r *run) askUDP(ctx context.Context, to Target) {
 			r.o.Found(p)
 		case identify.Refused:
 			r.closed++
+			if r.o.Closed != nil {
+				r.o.Closed(to)
+			}
 		case identify.Silence:
 		}
 	})
