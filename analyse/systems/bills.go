@@ -28,6 +28,9 @@ import (
 func (x *Systems) Upload(ctx context.Context, s access.Scope, id ident.ID, version, digest string, document []byte) (b Bill, err error) {
 	const op = "systems.upload"
 	sys, err := x.Get(ctx, s, id)
+	if err == nil {
+		err = x.d.Closed()
+	}
 	if err != nil {
 		return b, err
 	}

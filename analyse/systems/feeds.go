@@ -83,6 +83,9 @@ func (x *Systems) Load(ctx context.Context, s access.Scope, name, from string, c
 	if err := x.centre(s, op); err != nil {
 		return f, err
 	}
+	if err := x.d.Closed(); err != nil {
+		return f, err
+	}
 	if len(content) > MaxFeed {
 		return f, fault.New(fault.TooLarge, op, "a file of advisories has at most %d MiB; load each ecosystem's by itself", MaxFeed>>20)
 	}

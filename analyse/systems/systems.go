@@ -46,10 +46,12 @@ type Deps struct {
 	Actions   Actions
 	// Aside keeps what could not be read.
 	Aside func(ctx context.Context, list []quarantine.Quarantined) error
-	Tree  func() *org.Tree
-	Now   func() time.Time
-	Ident ident.Maker
-	Log   *slog.Logger
+	// Closed says why no file may be taken now, such as that the disk is nearly full.
+	Closed func() error
+	Tree   func() *org.Tree
+	Now    func() time.Time
+	Ident  ident.Maker
+	Log    *slog.Logger
 }
 
 // Systems keeps the systems and the feeds.
@@ -66,7 +68,7 @@ type Systems struct {
 
 // New makes the stage. It knows nothing until its first Refresh.
 func New(d Deps) (*Systems, error) {
-	if d.DB == nil || d.Documents == nil || d.Actions == nil || d.Aside == nil || d.Tree == nil || d.Now == nil || d.Ident.Now == nil || d.Log == nil {
+	if d.DB == nil || d.Documents == nil || d.Actions == nil || d.Aside == nil || d.Closed == nil || d.Tree == nil || d.Now == nil || d.Ident.Now == nil || d.Log == nil {
 		return nil, fault.New(fault.Internal, "systems.new", "a part of the systems is missing")
 	}
 	return &Systems{d: d, OnChange: func() {}, mem: newMemory(), wake: make(chan struct{}, 1)}, nil

@@ -117,6 +117,7 @@ type rig struct {
 	board        *board
 	aside        []quarantine.Quarantined
 	now          time.Time
+	full         error
 	centre, a, b access.Scope
 }
 
@@ -141,7 +142,7 @@ func newRig(t testing.TB, db *ledger.DB) *rig {
 // hub is another hub on the same ledger.
 func (r *rig) hub(t testing.TB) *systems.Systems {
 	t.Helper()
-	x, err := systems.New(systems.Deps{DB: r.db, Documents: list{}, Actions: r.board, Tree: func() *org.Tree { return r.tree }, Now: func() time.Time { return r.now },
+	x, err := systems.New(systems.Deps{DB: r.db, Documents: list{}, Actions: r.board, Closed: func() error { return r.full }, Tree: func() *org.Tree { return r.tree }, Now: func() time.Time { return r.now },
 		Ident: ident.System(), Log: slog.New(slog.DiscardHandler), Aside: func(_ context.Context, l []quarantine.Quarantined) error {
 			r.aside = append(r.aside, l...)
 			return nil
@@ -295,6 +296,14 @@ func TestALyingHashAndWhatIsNoBillAreRefused(t *testing.T) {
 	if bills, err := r.Bills(ctx, r.a, sys.ID); err != nil || len(bills) != 1 {
 		t.Errorf("there are %d bills, %v", len(bills), err)
 	}
+	r.full = fault.New(fault.Exhausted, "disk", "nearly full")
+	if _, err := r.Upload(ctx, r.a, sys.ID, "2", "", []byte("pkg:npm/left@2.0.1")); fault.KindOf(err) != fault.Exhausted {
+		t.Errorf("the disk is nearly full: %v", err)
+	}
+	if _, err := r.Load(ctx, r.centre, "npm", "npm", archive(t, many(0, 1)...)); fault.KindOf(err) != fault.Exhausted {
+		t.Errorf("the disk is nearly full: %v", err)
+	}
+	r.full = nil
 	b, err := r.Upload(ctx, r.a, sys.ID, "", "", []byte("pkg:npm/left@2.0.0"))
 	must(t, err)
 	if b.Number != 1 {

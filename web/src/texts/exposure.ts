@@ -1,5 +1,6 @@
 // The texts of what is exposed, who is hit, and what is done about it: Japanese, English.
 export const exposure = {
+  advisories: ["脆弱性情報", "Advisories"], fact_systems: ["部品表のあるシステム", "Systems"], fact_feeds: ["フィード", "Feeds"], fact_advisories: ["件数", "Advisories"],
   actions: ["是正", "Actions"], surface: ["攻撃対象面", "Attack surface"], hit: ["影響照会", "Who is hit"], notices: ["注意喚起", "Notices"], crypto: ["暗号の備え", "Cryptography"],
   open: ["未是正", "open"], claimed: ["是正済と申告", "claimed"], excepted: ["例外", "excepted"], proved: ["是正を証明", "proved"], refuted: ["該当せず", "not so"],
   actionsOverdue: ["件の是正が期限を過ぎています", "actions are overdue"], actionsDue: ["件の是正が残っています", "actions are to be done"], actionsCalm: ["残っている是正はありません", "nothing is left to mend"],
