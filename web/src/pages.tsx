@@ -5,17 +5,21 @@ import { type Beacon, type Org, query, type Status } from "./api.ts";
 import type { Key } from "./i18n.ts";
 import { ActionsPage } from "./pages/actions.tsx";
 import { BeaconPage } from "./pages/beacon.tsx";
+import { CryptoPage } from "./pages/crypto.tsx";
 import { FindingsPage } from "./pages/findings.tsx";
 import { IndicatorsPage } from "./pages/indicators.tsx";
 import { NodesPage } from "./pages/nodes.tsx";
 import { SearchPage } from "./pages/search.tsx";
 import { StatusPage } from "./pages/status.tsx";
+import { SurfacePage } from "./pages/surface.tsx";
 
 export const pages: { path: string; key: Key; lamp: (b?: Beacon, s?: Status) => [string, string]; view: (orgs: Org[]) => ReactNode }[] = [
   { path: "/", key: "beacon", lamp: () => ["", ""], view: () => <BeaconPage /> },
   { path: "/search", key: "observe", lamp: (b) => ["ok", b ? `${b.stages.observe.per_second.toFixed(0)}/s` : ""], view: () => <SearchPage /> },
   { path: "/findings", key: "findings", lamp: (b) => [b?.stages.analyse.open ? "amber" : "ok", String(b?.stages.analyse.open ?? "")], view: (orgs) => <FindingsPage orgs={orgs} /> },
   { path: "/indicators", key: "indicators", lamp: (b) => [b?.stages.intel.held ? "amber" : "ok", String(b?.stages.intel.active ?? "")], view: (orgs) => <IndicatorsPage orgs={orgs} /> },
+  { path: "/surface", key: "surface", lamp: () => ["", ""], view: (orgs) => <SurfacePage orgs={orgs} /> },
+  { path: "/crypto", key: "crypto", lamp: () => ["", ""], view: (orgs) => <CryptoPage orgs={orgs} /> },
   { path: "/actions", key: "actions", lamp: () => ["", ""], view: (orgs) => <ActionsPage orgs={orgs} /> },
   { path: "/nodes", key: "nodes", lamp: (b) => [b?.stages.nodes.away ? "failing" : "ok", String(b?.stages.nodes.total ?? "")], view: (orgs) => <NodesPage orgs={orgs} /> },
   { path: "/status", key: "status", lamp: (_, s) => [s?.state === "stuck" ? "failing" : s?.state === "slow" ? "amber" : "ok", ""], view: (orgs) => <StatusPage orgs={orgs} /> },
