@@ -48,6 +48,8 @@ func New(b Backend) *API {
 	a.deletions()
 	a.actions()
 	a.surveys()
+	a.scopes()
+	a.surface()
 	a.mux.HandleFunc("GET /api/v1/live", a.live)
 	a.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, fault.New(fault.NotFound, "api", "there is no operation %s %s; /api/openapi.json lists them", r.Method, r.URL.Path))

@@ -8,6 +8,7 @@ import (
 	"noroshi/access"
 	"noroshi/act/remediation"
 	"noroshi/analyse"
+	"noroshi/analyse/exposure"
 	"noroshi/analyse/pdns"
 	"noroshi/care"
 	"noroshi/eventstore"
@@ -42,6 +43,7 @@ type Backend struct {
 	Quarantine   *quarantine.Store
 	Care         *care.Care
 	Actions      *remediation.Remediation
+	Exposure     *exposure.Store
 	// Status says how the platform is, as far as the reader may know.
 	Status func(ctx context.Context, s access.Scope) status.Status
 	// Watch calls fn for each announced change until ctx ends.

@@ -24,6 +24,7 @@ func (h *hub) caring() *care.Care {
 		}},
 		{Name: "findings", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.findings.Forget(ctx, d.Org, none) }},
 		{Name: "actions", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.actions.Forget(ctx, d.Org, none) }},
+		{Name: "scans", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.exposure.Leave(ctx, d.Org) }},
 		{Name: "events", Run: func(ctx context.Context, d care.Deletion) (int64, error) {
 			return 0, h.events.DeleteTenant(ctx, d.Tenant, none)
 		}},
@@ -45,6 +46,9 @@ func (h *hub) caring() *care.Care {
 		}},
 		{Name: "actions", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.actions.Forget(ctx, o.ID, before)
+		}},
+		{Name: "scans", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
+			return h.exposure.Forget(ctx, o.ID, before)
 		}},
 		{Name: "quarantine", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.quarantine.Forget(ctx, o.ID, before)

@@ -17,6 +17,7 @@ import (
 	"noroshi/config"
 	"noroshi/console"
 	"noroshi/fault"
+	"noroshi/ident"
 	"noroshi/identity"
 	"noroshi/observable"
 	"noroshi/org"
@@ -33,15 +34,18 @@ func Socket(dataDir string) string { return filepath.Join(dataDir, socketName) }
 // faces opens the console, the API and the operator's socket.
 func (h *hub) faces(context.Context) error {
 	h.care = h.caring()
-	auth, err := access.New(nil)
-	if err != nil {
+	var err error
+	if h.access, err = access.New(nil); err != nil {
 		return err
 	}
-	h.api = api.New(api.Backend{Version: Version(), SecureCookies: h.cfg.Hub.ConsoleTLS, Log: h.log, Now: time.Now, Access: auth, Tree: h.orgs.Current,
+	h.api = api.New(api.Backend{Version: Version(), SecureCookies: h.cfg.Hub.ConsoleTLS, Log: h.log, Now: time.Now, Access: h.access, Tree: h.orgs.Current,
 		People: h.people, Nodes: h.nodes, Certificates: h.ca.Own, Roll: h.roll, Findings: h.findings, Intel: h.intel, Push: h.push, Events: h.events, PDNS: h.pdns,
-		Quarantine: h.quarantine, Care: h.care, Actions: h.actions, Watch: h.line.Watch, Status: h.status})
+		Quarantine: h.quarantine, Care: h.care, Actions: h.actions, Exposure: h.exposure, Watch: h.line.Watch, Status: h.status})
 	mux := http.NewServeMux()
 	mux.Handle("/api/", h.api)
+	if about := h.cfg.Hub.Scans; about.Operator != "" {
+		mux.Handle(console.AboutPath, console.About(console.Scans{Operator: about.Operator, OperatorJA: about.OperatorJA, Contact: about.Contact, Addresses: about.Addresses}, h.optOut, time.Now))
+	}
 	mux.Handle("/", console.Handler(web.Dist()))
 	l, err := net.Listen("tcp", h.cfg.Hub.Console)
 	if err != nil {
@@ -62,15 +66,6 @@ func (h *hub) faces(context.Context) error {
 
 // socket serves the same operations to the operator.
 func (h *hub) socket() error {
-	name := Socket(h.cfg.DataDir)
-	_ = os.Remove(name) // One that a killed process left behind.
-	l, err := net.Listen("unix", name)
-	if err != nil {
-		return fault.As(fault.Unavailable, "app.socket", err, "the operator's socket %s cannot be opened", name)
-	}
-	if err := os.Chmod(name, 0o600); err != nil {
-		return fault.Wrap("app.socket", err)
-	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/", h.api.Trusted(h.admin))
 	mux.HandleFunc("POST /link", func(w http.ResponseWriter, r *http.Request) {
@@ -81,15 +76,34 @@ func (h *hub) socket() error {
 		}
 		_ = json.NewEncoder(w).Encode(map[string]string{"link": link}) // An operator who is gone asks again.
 	})
+	mux.HandleFunc("POST /people", h.addPerson)
 	mux.HandleFunc("POST /backup", h.backup)
-	s := server(mux)
-	h.run.serve("operator's socket", s, func() error { return s.Serve(l) })
+	if err := h.listenAt(Socket(h.cfg.DataDir), "operator's socket", mux); err != nil {
+		return err
+	}
+	return h.listenAt(ScannerSocket(h.cfg.DataDir), "scanner's socket", h.scannerMux())
+}
+
+// listenAt serves on a socket that only the platform's user can open.
+func (h *hub) listenAt(name, what string, handler http.Handler) error {
+	_ = os.Remove(name) // One that a killed process left behind.
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		return fault.As(fault.Unavailable, "app.socket", err, "the %s %s cannot be opened", what, name)
+	}
+	if err := os.Chmod(name, 0o600); err != nil {
+		return fault.Wrap("app.socket", err)
+	}
+	s := server(handler)
+	h.run.serve(what, s, func() error { return s.Serve(l) })
 	return nil
 }
 
-// link makes a one-time sign-in link.
-func (h *hub) link(ctx context.Context) (string, error) {
-	secret, err := h.people.NewLink(ctx, h.admin.ID)
+// link makes a one-time sign-in link for the administrator.
+func (h *hub) link(ctx context.Context) (string, error) { return h.linkOf(ctx, h.admin.ID) }
+
+func (h *hub) linkOf(ctx context.Context, person ident.ID) (string, error) {
+	secret, err := h.people.NewLink(ctx, person)
 	scheme := "http"
 	if h.cfg.Hub.ConsoleTLS {
 		scheme = "https"

@@ -16,6 +16,7 @@ import (
 	"noroshi/access"
 	"noroshi/act/remediation"
 	"noroshi/analyse"
+	"noroshi/analyse/exposure"
 	"noroshi/analyse/hunt"
 	"noroshi/analyse/ingest"
 	"noroshi/analyse/match"
@@ -82,6 +83,8 @@ type hub struct {
 	intel      *intel.Intel
 	back       *lookBack
 	push       *push.Push
+	exposure   *exposure.Store
+	access     *access.Authorizer
 	care       *care.Care
 	actions    *remediation.Remediation
 	api        *api.API
@@ -100,7 +103,7 @@ type hub struct {
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
 	h := &hub{cfg: cfg, log: log.With(oplog.Role, "hub"), here: instance(cfg.Hub.Name), started: time.Now(), roll: rollcall.New(time.Now), match: match.New(), run: newRunner(), seen: newObserved(), board: status.NewBoard()}
-	for _, step := range []func(context.Context) error{h.space, h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.remediation, h.faces, h.flow, h.telemetry} {
+	for _, step := range []func(context.Context) error{h.space, h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.remediation, h.surface, h.faces, h.flow, h.telemetry} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
 		}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -60,7 +61,52 @@ type Hub struct {
 	Remediation   string         `yaml:"remediation" doc:"file with the times in which weaknesses are to be mended, instead of the project's own (docs/actions.md)"`
 	WarningLists  []string       `yaml:"warning_lists" doc:"folders of warning lists in MISP's format"`
 	Popular       string         `yaml:"popular_names" doc:"file of popular names, one a line or rank,name"`
+	Scans         Scans          `yaml:"scans" doc:"looking from outside at what owners have authorised"`
 	Organisations []Organisation `yaml:"organisations" doc:"the tree; the first without parent is the centre"`
+}
+
+// Scans is who looks from outside, and how often.
+type Scans struct {
+	Operator   string   `yaml:"operator" doc:"who scans, in English, as the public page /about-scans says; empty means no page"`
+	OperatorJA string   `yaml:"operator_ja" doc:"who scans, in Japanese"`
+	Contact    string   `yaml:"contact" doc:"whom to write to about scans"`
+	Addresses  []string `yaml:"addresses" doc:"the addresses that scans come from"`
+	URL        string   `yaml:"url" doc:"where the public page is for everybody; web servers that are scanned read it"`
+	Every      string   `yaml:"every" doc:"from one whole scan of a scope to the next, such as 168h"`
+	Advisories []string `yaml:"advisories" doc:"OSV files of Debian (osv.dev's all.zip of the ecosystem), by which versions are judged; empty means that versions are not"`
+}
+
+// The times between two scans that can be meant.
+const (
+	minScanEvery = time.Minute
+	maxScanEvery = 366 * 24 * time.Hour
+)
+
+// Interval is from one whole scan to the next; 0 when what is set is no time.
+func (s Scans) Interval() time.Duration {
+	d, err := time.ParseDuration(s.Every)
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+func (s Scans) check() error {
+	bad := func(key, format string, args ...any) error {
+		return fault.New(fault.Invalid, "config.check", format, args...).At("hub.scans.%s", key)
+	}
+	if every := s.Interval(); every < minScanEvery || every > maxScanEvery {
+		return bad("every", "%q is not a time between %s and a year, such as 168h", s.Every, minScanEvery)
+	}
+	if s.Operator != "" && (s.Contact == "" || len(s.Addresses) == 0) {
+		return bad("contact", "who says who scans says whom to write to and which addresses the scans come from, too (contact, addresses)")
+	}
+	for _, a := range s.Addresses {
+		if _, err := netip.ParsePrefix(a); err != nil && net.ParseIP(a) == nil {
+			return bad("addresses", "%q is no address or range", a)
+		}
+	}
+	return nil
 }
 
 // How long a node's certificate may last. The shortest is for rehearsals.
@@ -133,7 +179,7 @@ type Log struct {
 // four member organisations, so that the line has somewhere to go.
 func Default() Config {
 	return Config{DataDir: defaultDir(),
-		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", NodeCert: "2160h", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024, UpgradeCopies: 5, Partitions: 8,
+		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", NodeCert: "2160h", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024, UpgradeCopies: 5, Partitions: 8, Scans: Scans{Every: "168h"},
 			Organisations: []Organisation{
 				{Slug: "centre", Name: "Coordination Centre", NameJA: "統括センター", Kana: "とうかつせんたー", Sector: "centre"},
 				{Slug: "ministry", Name: "Ministry", NameJA: "省庁", Kana: "しょうちょう", Sector: "government", Parent: "centre", Nodes: []string{"sensor", "resolver"}},
@@ -363,6 +409,9 @@ func (c Config) check() error {
 		return bad("hub.node_certificate_life", "%q is not a time between %s and %s, such as 2160h for 90 days", c.Hub.NodeCert, minNodeLife, maxNodeLife)
 	}
 	if err := c.Hub.checkSeveral(); err != nil {
+		return err
+	}
+	if err := c.Hub.Scans.check(); err != nil {
 		return err
 	}
 	seen := map[string]bool{}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"noroshi/access"
+	"noroshi/action"
 	"noroshi/api"
 	"noroshi/eventstore/storetest"
 	"noroshi/finding"
@@ -133,6 +134,13 @@ func (w *world) foreign(tree []member, own, above func(member) bool) (s secrets)
 			s.ids = append(s.ids, ind.ID)
 		}
 	}
+	var acts api.Page[action.Action, action.State]
+	must(w, w.API.Get(w.Context(), "/api/v1/actions?limit=500", &acts))
+	for _, a := range acts.Items {
+		if !mine[a.Org] {
+			s.ids = append(s.ids, a.ID)
+		}
+	}
 	if len(s.ids) < 10 {
 		w.Fatalf("the foreign organisations have only %d records", len(s.ids))
 	}
@@ -218,8 +226,13 @@ func (w *world) records(who string) map[string]string {
 	for _, ind := range known.Items {
 		out["indicator "+ind.Observable.Value] = string(ind.ID)
 	}
-	if len(found.Items) == 0 || len(known.Items) == 0 {
-		w.Errorf("%s has %d findings and %d indicators", who, len(found.Items), len(known.Items))
+	var acts api.Page[action.Action, action.State]
+	must(w, json.Unmarshal([]byte(w.ask(who, request{http.MethodGet, "/api/v1/actions?limit=500", ""}).body), &acts))
+	for _, a := range acts.Items {
+		out["action "+a.Weakness.Asset.Key] = string(a.ID)
+	}
+	if len(found.Items) == 0 || len(known.Items) == 0 || len(acts.Items) == 0 {
+		w.Errorf("%s has %d findings, %d indicators and %d actions", who, len(found.Items), len(known.Items), len(acts.Items))
 	}
 	return out
 }
@@ -314,7 +327,7 @@ func (w *world) live(tree []member, at string, own func(member) bool, foreign se
 
 // mine tells whether a record is one that people at an organisation may read.
 func (w *world) mine(at, id string) bool {
-	for _, path := range []string{"/api/v1/findings/", "/api/v1/indicators/"} {
+	for _, path := range []string{"/api/v1/findings/", "/api/v1/indicators/", "/api/v1/actions/"} {
 		if w.ask(at+" "+access.Administrator, request{http.MethodGet, path + id, ""}).status == http.StatusOK {
 			return true
 		}

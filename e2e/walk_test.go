@@ -229,7 +229,9 @@ func (w *world) normal(a answer) string {
 	text = moment.ReplaceAllString(text, "T")
 	var v any
 	if json.Unmarshal([]byte(text), &v) != nil {
-		return fmt.Sprint(a.status, " ", text)
+		lines := strings.Split(text, "\n")
+		slices.Sort(lines)
+		return fmt.Sprint(a.status, " ", strings.Join(lines, "\n"))
 	}
 	b, err := json.Marshal(settle("", v))
 	must(w, err)

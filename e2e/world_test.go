@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"noroshi/access"
+	"noroshi/action"
 	"noroshi/api"
 	"noroshi/bus"
 	"noroshi/event"
@@ -21,6 +23,7 @@ import (
 	"noroshi/identity"
 	"noroshi/identity/join"
 	"noroshi/indicator"
+	"noroshi/label"
 	"noroshi/ledger"
 	"noroshi/org"
 	"noroshi/sense/rollcall"
@@ -99,8 +102,30 @@ func (w *world) fill(m member, above bool) {
 	if !above { // To those below, AMBER is open.
 		marks["amber"] = "TLP:AMBER"
 	}
+	w.survey(m)
 	for name, tlp := range marks {
 		w.decide(m.slug, name+"."+m.marker()+".example.net", tlp)
+	}
+}
+
+// survey finds weaknesses of the organisation: one that is its own and late, one
+// that nobody knows the owner of, and one that is gone.
+func (w *world) survey(m member) {
+	w.Helper()
+	v := action.Survey{Source: action.BySurface, Org: w.orgs[m.slug].ID, Realm: label.Real, By: m.marker(), Basis: m.marker(),
+		Coverage: action.Coverage{Checks: []string{"tls"}, Assets: []string{"own." + m.marker(), "strange." + m.marker(), "gone." + m.marker()}}}
+	for _, name := range v.Coverage.Assets {
+		x := action.Weakness{Org: v.Org, Asset: action.Asset{Kind: "system", Key: name, Name: name}, Place: "p", Check: "tls", Name: "CVE-2026-1", Title: m.marker(), TitleJA: m.marker(), Level: action.High}
+		if strings.HasPrefix(name, "strange") {
+			x.Org = ""
+		}
+		v.Weaknesses = append(v.Weaknesses, x)
+	}
+	for i, left := range [][]action.Weakness{v.Weaknesses, v.Weaknesses[:2]} {
+		v.ID, v.Weaknesses = ident.System().New(ident.Survey), left
+		v.Began = w.began.Add(time.Duration(i)*time.Minute - 31*24*time.Hour)
+		v.Ended = v.Began
+		must(w, w.API.Post(w.Context(), "/api/v1/surveys", v, nil))
 	}
 }
 

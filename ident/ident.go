@@ -39,6 +39,8 @@ const (
 	BOM       Prefix = "bom"
 	Asset     Prefix = "ast"
 	Notice    Prefix = "ntc"
+	OptOut    Prefix = "opt"
+	Change    Prefix = "chg"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

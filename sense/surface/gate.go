@@ -116,7 +116,7 @@ func (g *Gate) within(now time.Time, to netip.AddrPort) (int, Reason) {
 		return 0, Withdrawn
 	}
 	if s := now.Unix(); s != g.second || g.second == 0 {
-		g.second, g.inTime = s, g.time(now)
+		g.second, g.inTime = s, g.scope.when(now)
 	}
 	if g.inTime != Allowed {
 		return 0, g.inTime
@@ -140,15 +140,16 @@ func (g *Gate) within(now time.Time, to netip.AddrPort) (int, Reason) {
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-func (g *Gate) time(now time.Time) Reason {
-	if !now.Before(g.scope.ValidUntil) {
+// when says whether this is a time for probes.
+func (s *Scope) when(now time.Time) Reason {
+	if !now.Before(s.ValidUntil) {
 		return Expired
 	}
-	if len(g.scope.Hours) == 0 {
+	if len(s.Hours) == 0 {
 		return Allowed
 	}
-	for i := range g.scope.Hours {
-		if g.scope.Hours[i].contain(now) {
+	for i := range s.Hours {
+		if s.Hours[i].contain(now) {
 			return Allowed
 		}
 	}

@@ -43,8 +43,7 @@ type Entry struct {
 // that one may go on: behind all that it promised, so that no target is met
 // twice, whatever ended it. The scope must be the same text.
 func OpenLog(file string, s *Scope, resume string) (*RunLog, Position, error) {
-	e := Entry{Run: ident.System().New(ident.Scan), What: "began", Who: who(), Owner: s.Owner, LegalBasis: s.LegalBasis, File: s.file, Scope: s.digest}
-	e.Host, _ = os.Hostname() // A machine without a name is still a machine.
+	e := begins(s, ident.System().New(ident.Scan))
 	if resume != "" {
 		last, err := lastOfRun(file, resume)
 		if err != nil {
@@ -55,6 +54,31 @@ func OpenLog(file string, s *Scope, resume string) (*RunLog, Position, error) {
 		}
 		e.Run, e.Position = last.Run, last.Position
 	}
+	return e.open(file)
+}
+
+// GoOn begins the run of a given name in the log, or goes on with it where it
+// stands there under the same text; under another text its order is another one.
+func GoOn(file string, s *Scope, run ident.ID) (*RunLog, Position, error) {
+	e := begins(s, run)
+	last, err := lastOfRun(file, string(run))
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return nil, Position{}, err
+	}
+	if err == nil && last.Scope == s.digest {
+		e.Position = last.Position
+	}
+	return e.open(file)
+}
+
+func begins(s *Scope, run ident.ID) Entry {
+	e := Entry{Run: run, What: "began", Who: who(), Owner: s.Owner, LegalBasis: s.LegalBasis, File: s.file, Scope: s.digest}
+	e.Host, _ = os.Hostname() // A machine without a name is still a machine.
+	return e
+}
+
+// open writes the entry as the log's next line.
+func (e Entry) open(file string) (*RunLog, Position, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, Position{}, fault.As(fault.Unavailable, "surface.log", err, "the log of runs cannot be written: %v", err)
 	}

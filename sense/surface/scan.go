@@ -20,13 +20,15 @@ import (
 // Options of a run. The zero value scans everything, by whatever the machine
 // allows, and identifies nothing.
 type Options struct {
-	Interface string              // by which frames leave; the route's when empty
-	Mode      Mode                // Auto when empty
-	Identify  *identify.Engine    // asks open ports what they are; nil asks nothing
-	Wait      time.Duration       // for late answers, after the last probe
-	From      Position            // where to begin
-	Found     func(Port)          // each open port, in the order of knowing; one at a time
-	Progress  func(Position) bool // before the positions up to it are sent; false ends the run
+	Interface string               // by which frames leave; the route's when empty
+	Mode      Mode                 // Auto when empty
+	Identify  *identify.Engine     // asks open ports what they are; nil asks nothing
+	Wait      time.Duration        // for late answers, after the last probe
+	From      Position             // where to begin
+	Only      []netip.AddrPort     // no other targets than the scope's pairs of these addresses and ports; all when empty
+	Found     func(Port)           // each open port, in the order of knowing; one at a time
+	Closed    func(netip.AddrPort) // each port that answered and is not open; one at a time, may be nil
+	Progress  func(Position) bool  // before the positions up to it are sent; false ends the run
 }
 
 // Mode is how a port is tried.
@@ -78,7 +80,7 @@ type run struct {
 // ones. A run that a withdrawal, the hours or a cap ended is no error: the
 // summary says why it ended and where another may go on.
 func Scan(ctx context.Context, s *Scope, o Options) (Summary, error) {
-	sp, err := newSpace(s)
+	sp, err := newSpace(s.only(o.Only))
 	if err != nil {
 		return Summary{}, err
 	}
@@ -242,6 +244,9 @@ func (r *run) answered(a syn.Answer) {
 		r.open++
 	} else if fresh {
 		r.closed++
+		if r.o.Closed != nil {
+			r.o.Closed(a.From)
+		}
 	}
 	r.mu.Unlock()
 	if fresh && a.Open {

@@ -7,6 +7,7 @@ package surface
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -48,6 +49,7 @@ type Scope struct {
 
 	file   string
 	digest string
+	reread func(context.Context) ([]byte, error) // the text as it stands now; the file's when nil
 }
 
 // Caps bound what meets one address, one network and the owner, whatever the
@@ -69,6 +71,25 @@ func Load(file string) (*Scope, error) {
 		return nil, fault.As(fault.Invalid, "surface.scope", err, "%s: %s", file, fault.PublicOf(err))
 	}
 	s.file = file
+	return s, nil
+}
+
+// Follow reads and checks a scope that stands elsewhere, under a name for people.
+// Its text is read again as often as a file's: when it is another one, or cannot
+// be had, the scope is withdrawn.
+func Follow(ctx context.Context, name string, reread func(context.Context) ([]byte, error)) (*Scope, error) {
+	b, err := reread(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxScopeBytes {
+		return nil, fault.New(fault.TooLarge, "surface.scope", "the scope %s is over %d bytes", name, maxScopeBytes)
+	}
+	s, err := Parse(b)
+	if err != nil {
+		return nil, fault.As(fault.KindOf(err), "surface.scope", err, "%s: %s", name, fault.PublicOf(err))
+	}
+	s.file, s.reread = name, reread
 	return s, nil
 }
 

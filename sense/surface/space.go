@@ -28,6 +28,9 @@ type space struct {
 
 func newSpace(s *Scope) (*space, error) {
 	p := &space{ports: s.Ports, index: map[uint16]uint64{}}
+	if len(s.Ports) == 0 {
+		return nil, fault.New(fault.Invalid, "surface.scope", "no port of the scope is left to be asked")
+	}
 	for i, port := range s.Ports {
 		p.index[port] = uint64(i)
 	}

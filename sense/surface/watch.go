@@ -12,14 +12,32 @@ const watchEvery = 200 * time.Millisecond
 // Withdraw closes the gate for good.
 func (g *Gate) Withdraw() { g.withdrawn.Store(true) }
 
-// Watch closes the gate when the scope's file is gone, cannot be read or says
+// answersWithin is how long the text of a scope may take to come, so that with
+// the pause before it no second is over.
+const answersWithin = 600 * time.Millisecond
+
+// Watch closes the gate when the scope's text is gone, cannot be read or says
 // something else. It reads the text each time: times and sizes of files can be
 // kept by who edits them. It ends with ctx, which closes the gate, too.
 func (g *Gate) Watch(ctx context.Context) {
 	defer g.Withdraw()
 	for sleep(ctx, watchEvery) == nil {
-		if b, err := readScope(g.scope.file); err != nil || digest(b) != g.scope.digest {
+		if !g.stands(ctx) {
 			return
 		}
 	}
+}
+
+func (g *Gate) stands(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	b, err := g.scope.text(ctx)
+	return err == nil && digest(b) == g.scope.digest
+}
+
+func (s *Scope) text(ctx context.Context) ([]byte, error) {
+	if s.reread == nil {
+		return readScope(s.file)
+	}
+	return s.reread(ctx)
 }

@@ -1,0 +1,195 @@
+package exposure
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"noroshi/action"
+	"noroshi/fault"
+	"noroshi/ident"
+	"noroshi/label"
+	"noroshi/ledger"
+)
+
+// look is what a run saw, and where it looked.
+type look struct {
+	ports    map[place]Port
+	quiet    map[place]bool
+	owner    map[netip.Addr]ident.ID
+	known    map[netip.Addr]bool // somebody declared it as theirs
+	product  map[place][]action.Weakness
+	weak     []action.Weakness
+	coverage action.Coverage
+	open     []openBefore // what was open before this run
+	whole    bool         // everything it was to look at was asked
+	realm    label.Realm
+}
+
+// place is one port of one address.
+type place struct {
+	address netip.Addr
+	port    string // tcp/443
+}
+
+// target is how a scanner reads it: 192.0.2.1:443, or 192.0.2.1:53/udp.
+func (p place) target() string {
+	over, port, _ := strings.Cut(p.port, "/")
+	to := net.JoinHostPort(p.address.String(), port)
+	if over == "udp" {
+		to += "/udp"
+	}
+	return to
+}
+
+// placeOf is the reverse of target.
+func placeOf(target string) (place, error) {
+	text, udp := strings.CutSuffix(target, "/udp")
+	to, err := netip.ParseAddrPort(text)
+	over := "tcp"
+	if udp {
+		over = "udp"
+	}
+	return place{to.Addr(), action.PortPlace(over, to.Port())}, err
+}
+
+// look reads the parts of a run and judges them. What it makes is the same each
+// time, until the run is forgotten.
+func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err error) {
+	l = &look{ports: map[place]Port{}, quiet: map[place]bool{}, owner: map[netip.Addr]ident.ID{}, known: map[netip.Addr]bool{}, product: map[place][]action.Weakness{}, whole: r.Why == "done", realm: label.Real}
+	before := map[place]Service{}
+	err = st.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		if c, err = st.scopeOf(ctx, q, st.hub(), r.Scope); err != nil {
+			return err
+		}
+		rows, err := q.Query(ctx, `SELECT body FROM scan_part WHERE run = ?`, r.ID)
+		if err = ledger.Each(rows, err, func(scan func(...any) error) error {
+			var body string
+			if err := scan(&body); err != nil {
+				return err
+			}
+			return l.read([]byte(body), c.Terms)
+		}); err != nil {
+			return err
+		}
+		if l.open, err = st.openWithin(ctx, q, r); err != nil {
+			return err
+		}
+		for at := range l.ports {
+			if l.owner[at.address] == "" {
+				l.owner[at.address], l.known[at.address] = st.attribute(r.Org, at.address)
+			}
+			s, ok, err := serviceAt(ctx, q, l.owner[at.address], at)
+			if err != nil {
+				return err
+			}
+			if ok {
+				before[at] = s
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return c, nil, fault.Wrap("exposure.look", err)
+	}
+	l.coverage.Checks = st.checks(r)
+	st.judgeAll(r, l, before)
+	if l.whole && len(l.weak) <= maxWeak {
+		l.cover(r, c.Terms)
+	}
+	l.weak = l.weak[:min(len(l.weak), maxWeak)]
+	return c, l, nil
+}
+
+// read takes in a part. What lies outside the scope is not believed.
+func (l *look) read(body []byte, t Terms) error {
+	var p Part
+	if err := json.Unmarshal(body, &p); err != nil {
+		return err
+	}
+	for _, line := range p.Ports {
+		x, err := DecodePort(line)
+		if err != nil {
+			return err
+		}
+		if at := (place{x.Address, x.Place()}); t.holds(x.Address) && slices.Contains(t.Places, at.port) {
+			l.ports[at] = x
+			delete(l.quiet, at)
+		}
+	}
+	for _, q := range p.Quiet {
+		a, port, err := splitAnswer(q)
+		if err != nil {
+			return err
+		}
+		if at := (place{a, port}); t.holds(a) && slices.Contains(t.Places, port) {
+			if _, open := l.ports[at]; !open {
+				l.quiet[at] = true
+			}
+		}
+	}
+	return nil
+}
+
+// maxWeak bounds what one survey tells. A run that saw more proves nothing: what
+// is left out would look as if it were gone.
+const maxWeak = 20_000
+
+// cover says where the run really looked. A run that did not come to its end
+// covered nothing: nobody knows of a silent port whether it was asked. Closed
+// ports are named where something was open before.
+func (l *look) cover(r ScanRun, t Terms) {
+	l.coverage.Ranges, l.coverage.Excluded, l.coverage.Ports = t.Ranges, t.Excluded, t.Places
+	if len(r.Only) > 0 {
+		l.coverage.Ranges, l.coverage.Ports = nil, nil
+		for _, to := range r.Only {
+			at, err := placeOf(to)
+			if err != nil {
+				continue // It was written by target.
+			}
+			one := netip.PrefixFrom(at.address, at.address.BitLen())
+			if !slices.Contains(l.coverage.Ranges, one) {
+				l.coverage.Ranges = append(l.coverage.Ranges, one)
+			}
+			if !slices.Contains(l.coverage.Ports, at.port) {
+				l.coverage.Ports = append(l.coverage.Ports, at.port)
+			}
+		}
+	}
+	for at, p := range l.ports {
+		if p.conclusive() {
+			l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
+		}
+	}
+	for _, x := range l.open {
+		if at := (place{x.Address, x.Place}); l.quiet[at] {
+			l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
+		}
+	}
+	slices.Sort(l.coverage.Answered)
+	l.coverage.Answered = slices.Compact(l.coverage.Answered)
+}
+
+// openBefore is a service that was open when a run began to be taken in, or that
+// this run found to be gone.
+type openBefore struct {
+	Service
+	org    ident.ID
+	silent int
+	run    ident.ID
+}
+
+func (st *Store) openWithin(ctx context.Context, q ledger.Queryer, r ScanRun) (list []openBefore, err error) {
+	in, args := ledger.In(st.d.Tree().Subtree(r.Org))
+	rows, err := q.Query(ctx, `SELECT s.silent, s.run, `+serviceColumns+` WHERE (s.state = 'open' OR s.run = ?) AND s.org IN `+in, append([]any{r.ID}, args...)...)
+	return list, ledger.Each(rows, err, func(scan func(...any) error) error {
+		var x openBefore
+		var err error
+		x.Service, err = scanService(func(to ...any) error { return scan(append([]any{&x.silent, &x.run, &x.org}, to...)...) })
+		list = append(list, x)
+		return err
+	})
+}
