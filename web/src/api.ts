@@ -76,6 +76,7 @@ export type Scope = {
   id: string; org: string; state: string; text?: string; recorded: string; recorded_by: string; approved_by?: string; why?: string; version: number;
   terms: { owner: string; contact: string; legal_basis: string; proof: string; ranges: string[]; excluded?: string[]; places: string[]; targets: number; valid_until: string };
 };
+export type OptOut = { id: string; org: string; state: string; prefix: string; contact: string; reason: string; asked: string; version: number };
 export type ScanRun = { id: string; org: string; state: string; by: string; only?: string[]; began: string; ended?: string; why?: string; open: number; changes: number; weaknesses: number };
 export type Crypto = { org: string; asset: string; address: string; place: string; kind: string; post_quantum_ready: boolean; why: string; why_ja: string; versions?: string[]; groups?: string[]; signature?: string; key_bits?: number; not_after?: string };
 export type Readiness = { ports: number; ready: number; versions: Record<string, number>; keys: Record<string, number>; certificates_ending: number };
