@@ -86,6 +86,20 @@ export type Discovery = {
   evidence?: { share: number; factor?: number; stale?: boolean; text: string; text_ja: string; facts?: { asked?: string; from?: string; said?: string }[] }[];
 };
 export type DiscoveryDetail = { discovery: Discovery; history: { at: string; actor: string; action: string }[] };
+export type Done = { id: string; state: ActionState; assignee?: string; due: string };
+export type Hit = { org: string; system: string; name: string; version: string; owner: string; importance?: string; seen_as: string[]; weakness: string; component: string; purl: string; fixed?: string; by: string[]; path?: string[]; action?: Done };
+export type Who = { asked: string; organisations: number; systems: number; looked: number; items: Hit[]; next?: string };
+export type Bill = { number: number; version: string; format: string; components: number; quality: number; at: string };
+export type System = { id: string; org: string; name: string; owner: string; importance?: string; seen_as?: string[]; in_force?: Bill; version: number };
+export type SystemDetail = { system: System; bills: Bill[]; found: { hits: Hit[]; total: number; unjudged: Record<string, number> } };
+export type Feed = { name: string; kind: string; believed?: { at: string; by: string }; waiting?: { at: string }; why?: string; why_ja?: string; version: number };
+export type Notice = {
+  id: string; org: string; realm: string; group: string; state: string; proof?: string; last_seen: string; version: number;
+  device: { address: string; type: string; name?: string; name_ja?: string; firmware?: string }; weak: { place: string; name: string; level: Level; title: string; title_ja: string }[];
+};
+export type LetterSide = { subject: string; parts: { heading: string; lines: string[]; steps?: boolean }[] };
+export type NoticeDetail = { notice: Notice; letter: { en: LetterSide; ja: LetterSide }; history: { at: string; actor: string; action: string }[]; feedback: { at: string; who: string; verdict: string; words?: string }[] };
+export type NoticeFigures = { month: string; all: { found: number; notified: number; fixed: number; infected_per_day_max: number; fixed_of_notified: number } };
 export type Text = { en: string; ja: string };
 export type FlowState = "fine" | "slow" | "stuck";
 export type StatusHop = {
