@@ -17,6 +17,7 @@ import (
 	"noroshi/ledger/quarantine"
 	"noroshi/org"
 	"noroshi/sense/rollcall"
+	"noroshi/share/notice"
 	"noroshi/share/push"
 	"noroshi/status"
 )
@@ -42,6 +43,7 @@ type Backend struct {
 	PDNS         *pdns.Store
 	Quarantine   *quarantine.Store
 	Care         *care.Care
+	Notices      *notice.Notices
 	Actions      *remediation.Remediation
 	Exposure     *exposure.Store
 	// Status says how the platform is, as far as the reader may know.

@@ -25,6 +25,7 @@ func (h *hub) caring() *care.Care {
 		{Name: "findings", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.findings.Forget(ctx, d.Org, none) }},
 		{Name: "actions", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.actions.Forget(ctx, d.Org, none) }},
 		{Name: "scans", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.exposure.Leave(ctx, d.Org) }},
+		{Name: "notices", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.notices.Forget(ctx, d.Org, none) }},
 		{Name: "events", Run: func(ctx context.Context, d care.Deletion) (int64, error) {
 			return 0, h.events.DeleteTenant(ctx, d.Tenant, none)
 		}},
@@ -49,6 +50,9 @@ func (h *hub) caring() *care.Care {
 		}},
 		{Name: "scans", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.exposure.Forget(ctx, o.ID, before)
+		}},
+		{Name: "notices", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
+			return h.notices.Forget(ctx, o.ID, before)
 		}},
 		{Name: "quarantine", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.quarantine.Forget(ctx, o.ID, before)

@@ -21,6 +21,7 @@ import (
 	"noroshi/identity"
 	"noroshi/observable"
 	"noroshi/org"
+	"noroshi/share/notice"
 	"noroshi/web"
 )
 
@@ -40,12 +41,13 @@ func (h *hub) faces(context.Context) error {
 	}
 	h.api = api.New(api.Backend{Version: Version(), SecureCookies: h.cfg.Hub.ConsoleTLS, Log: h.log, Now: time.Now, Access: h.access, Tree: h.orgs.Current,
 		People: h.people, Nodes: h.nodes, Certificates: h.ca.Own, Roll: h.roll, Findings: h.findings, Intel: h.intel, Push: h.push, Events: h.events, PDNS: h.pdns,
-		Quarantine: h.quarantine, Care: h.care, Actions: h.actions, Exposure: h.exposure, Watch: h.line.Watch, Status: h.status})
+		Quarantine: h.quarantine, Care: h.care, Actions: h.actions, Exposure: h.exposure, Notices: h.notices, Watch: h.line.Watch, Status: h.status})
 	mux := http.NewServeMux()
 	mux.Handle("/api/", h.api)
 	if about := h.cfg.Hub.Scans; about.Operator != "" {
 		mux.Handle(console.AboutPath, console.About(console.Scans{Operator: about.Operator, OperatorJA: about.OperatorJA, Contact: about.Contact, Addresses: about.Addresses}, h.optOut, time.Now))
 	}
+	mux.Handle(notice.CheckPath, console.Check(h.notices, time.Now))
 	mux.Handle("/", console.Handler(web.Dist()))
 	l, err := net.Listen("tcp", h.cfg.Hub.Console)
 	if err != nil {

@@ -45,6 +45,7 @@ type Hub struct {
 	Bus           string         `yaml:"bus" doc:"host:port where nodes connect (mutual TLS)"`
 	NodeCert      string         `yaml:"node_certificate_life" doc:"how long a node's certificate lasts, such as 2160h; the node renews it at two thirds of that"`
 	Advertise     string         `yaml:"advertise" doc:"host name or address by which nodes reach the hub; empty means this machine only"`
+	NoticeURL     string         `yaml:"notice_url" doc:"https address under which owners of devices reach the console, such as https://check.example.jp; it stands in notices to them"`
 	Ledger        string         `yaml:"ledger" doc:"postgres://… ; empty means SQLite in data_dir" secret:"true"`
 	EventsMiB     int            `yaml:"events_memory_mib" doc:"memory for the event store's caches and queries, in MiB"`
 	RetentionDays int            `yaml:"events_retention_days" doc:"how long events are kept, in days"`
@@ -393,6 +394,9 @@ func (c Config) check() error {
 	}
 	if host, _, _ := net.SplitHostPort(c.Hub.Console); !c.Hub.ConsoleTLS && !loopback(host) {
 		return bad("hub.console", "%s is not this machine alone: set hub.console_tls to true, or sessions could be read on the way", c.Hub.Console)
+	}
+	if u := c.Hub.NoticeURL; u != "" && !strings.HasPrefix(u, "https://") {
+		return bad("hub.notice_url", "%q is no https address, such as https://check.example.jp: what stands in a notice must not be read on the way", u)
 	}
 	if _, _, err := net.SplitHostPort(c.Metrics); c.Metrics != "" && err != nil {
 		return bad("metrics", "%q is not of the form host:port", c.Metrics)

@@ -84,7 +84,7 @@ func (r *Remediation) Reminders(ctx context.Context, s access.Scope, org ident.I
 	const op = "remediation.reminders"
 	in, args := ledger.In(orgsOf(s, org))
 	where := `org IN ` + in
-	if len(args) > manyOrgs {
+	if len(args) > manyPieces {
 		where = `org || '' IN ` + in // The index by time is to be used.
 	}
 	if cursor != "" {

@@ -224,7 +224,7 @@ func (t *taking) rest(ctx context.Context, tx *ledger.Tx, s step) error {
 	}
 	marks, in := ledger.In(tabs)
 	// What this survey saw has its time, and is not among them.
-	where := `tab IN ` + marks + ` AND source = ? AND last_seen < ? AND last_looked <= ?`
+	where := `tab IN ` + marks + ` AND source || '' = ? AND last_seen + 0 < ? AND last_looked + 0 <= ?` // By the organisation's index.
 	args := append(in, string(t.v.Source), at, at)
 	list, err := readRows(ctx, tx, `org = ? AND `+where, append([]any{string(s.org)}, args...)...)
 	if err != nil {

@@ -13,8 +13,11 @@ const maxTopics = 200
 
 // findTopics lists the topics that hold a text, one more than maxTopics at most.
 // There are as many topics as there are different weaknesses, not actions.
-func findTopics(ctx context.Context, q ledger.Queryer, text string) (list []int64, err error) {
-	rows, err := q.Query(ctx, `SELECT id FROM action_topic WHERE search LIKE ? ESCAPE '\' LIMIT `+itoa(maxTopics+1), ledger.Like(text))
+func (w *walk) findTopics(ctx context.Context, q ledger.Queryer) (list []int64, err error) {
+	if w.text == "" {
+		return nil, nil
+	}
+	rows, err := q.Query(ctx, `SELECT id FROM action_topic WHERE search LIKE ? ESCAPE '\' LIMIT `+itoa(maxTopics+1), ledger.Like(w.text))
 	err = ledger.Each(rows, err, func(sc func(...any) error) error {
 		var id int64
 		err := sc(&id)
@@ -41,16 +44,19 @@ func textCondition(text string, topics []int64) piece {
 	return piece{}.and("("+strings.Join(p.where, " OR ")+")", p.args...)
 }
 
-// perText are the pieces in which a text may be.
-func (w *walk) perText(topics []int64) (list []piece) {
+// perAsset are the pieces in which assets begin with the text.
+func (w *walk) perAsset() []piece {
 	rest := in("tab || ''", w.tabs)
-	if w.facets != nil {
-		rest = rest.with(in("facet + 0", w.facets))
-	}
-	list = append(list, piece{}.and("asset_key >= ? AND asset_key < ?", w.text, w.text+last).with(rest),
-		piece{}.and("asset_name <> '' AND asset_name >= ? AND asset_name < ?", w.text, w.text+last).with(rest))
+	return []piece{piece{}.and("asset_key >= ? AND asset_key < ?", w.text, w.text+last).with(rest),
+		piece{}.and("asset_name <> '' AND asset_name >= ? AND asset_name < ?", w.text, w.text+last).with(rest)}
+}
+
+// perTopic are the pieces of topics, each sorted by date.
+func (w *walk) perTopic(topics []int64) (list []piece) {
 	for _, t := range topics {
-		list = append(list, piece{}.and("topic = ?", t).with(rest))
+		for _, p := range w.perTab() {
+			list = append(list, piece{}.and("topic = ?", t).with(p))
+		}
 	}
 	return list
 }

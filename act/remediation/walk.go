@@ -13,25 +13,28 @@ import (
 )
 
 // How a page is found. A ledger of millions of actions is never sorted: each way
-// below reads the beginning of a few sorted pieces of one index and merges them.
+// below reads the beginnings of sorted pieces of one index and merges them, and
+// reads no piece beyond what can still be on the page.
 //
-//	few organisations   a piece for each organisation and state
-//	many, no filter     a piece for each state, in the order that is asked for
-//	many, a filter      by date, a piece for each state and facet
+//	a small scope     everything that fits, which an index holds together
+//	no filter         by date and of few organisations, a piece for each of them and
+//	                  each state; else a piece for each state in the order asked for
+//	by level and such by date, a piece for each state and facet
+//	a text, by date   a piece for each topic that holds it, and state
 //
-// What is rare (a filter in another order, or a text) is collected as a whole;
-// what turns out not to be rare is found soon by walking in the order asked for.
+// For the rest, what is rare is collected as a whole, and what turns out not to be
+// rare is found soon by walking in the order that is asked for.
 
 const (
-	// manyOrgs is from how many pieces on it is better to walk through all
+	// manyPieces is from how many pieces on it is better to walk through all
 	// organisations and leave out those that are not in the scope.
-	manyOrgs = 200
+	manyPieces = 200
 	// stride is how many entries of an index are read at once.
 	stride = 512
 )
 
 // rare is how many actions are collected before it is walked instead.
-var rare = 10_000
+var rare = 5000
 
 // spot is where an action stands in a list.
 type spot struct {
@@ -113,37 +116,63 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 	if len(w.orgs) == 0 || len(w.tabs) == 0 {
 		return nil
 	}
-	var text piece
-	var topics []int64
-	if w.text != "" {
-		var err error
-		if topics, err = findTopics(ctx, q, w.text); err != nil {
+	topics, err := w.findTopics(ctx, q)
+	if err != nil {
+		return err
+	}
+	filters := w.filters(topics)
+	pieces := w.perTab()
+	if few := len(w.orgs)*len(w.tabs) <= manyPieces; few {
+		small, err := w.small(ctx, q)
+		if err != nil {
 			return err
 		}
-		text = textCondition(w.text, topics)
-	}
-	filters := w.dated().with(text)
-	if w.facets != nil {
-		filters = filters.with(in("facet + 0", w.facets)) // + 0: it is not to choose the index.
-	}
-	few := len(w.orgs)*len(w.tabs) <= manyOrgs
-	switch {
-	case few && w.sort == ByDue:
-		return w.each(ctx, q, w.perOrg(), filters)
-	case few:
 		orgs, args := ledger.In(w.orgs)
-		return w.gather(ctx, q, piece{}.and("org IN "+orgs, args...).with(in("tab", w.tabs)).with(filters), 0, nil)
-	case w.text == "" && w.sort == ByDue && w.facets != nil:
-		return w.each(ctx, q, w.perFacet(), w.dated())
+		if small {
+			return w.gather(ctx, q, piece{}.and("org IN "+orgs, args...).with(in("tab", w.tabs)).with(filters), 0, nil)
+		}
+		if w.sort == ByDue {
+			pieces = w.perOrg()
+		}
+	}
+	switch {
 	case w.text == "" && w.facets == nil && (w.before == 0 || w.sort == ByDue):
-		return w.each(ctx, q, w.perTab(), w.dated())
+		return w.each(ctx, q, pieces, filters)
+	case w.text == "" && w.sort == ByDue && len(w.orgs) > manyPieces:
+		return w.each(ctx, q, w.perFacet(), w.dated())
 	}
 	if len(topics) <= maxTopics {
 		if done, err := w.collect(ctx, q, topics); err != nil || done {
 			return err
 		}
 	}
-	return w.each(ctx, q, w.perTab(), filters)
+	return w.each(ctx, q, pieces, filters)
+}
+
+// small tells whether the organisations have so little that it is read as a whole.
+func (w *walk) small(ctx context.Context, q ledger.Queryer) (bool, error) {
+	orgs, args := ledger.In(w.orgs)
+	tabs := in("tab", w.tabs)
+	var n int64
+	err := q.QueryRow(ctx, `SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM action_count WHERE org IN `+orgs+` AND `+tabs.sql(), append(args, tabs.args...)...).Scan(&n)
+	return n <= int64(rare), err
+}
+
+// filters are the conditions on an action that is met in another order. What is
+// written with + 0 or || ” is not to choose the index.
+func (w *walk) filters(topics []int64) piece {
+	if w.text == "" {
+		return w.plain()
+	}
+	return w.plain().with(textCondition(w.text, topics))
+}
+
+// plain are the filters without the text.
+func (w *walk) plain() piece {
+	if w.facets == nil {
+		return w.dated()
+	}
+	return w.dated().with(in("facet + 0", w.facets))
 }
 
 // dated is the condition on the date.
@@ -257,13 +286,21 @@ func (w *walk) gather(ctx context.Context, q ledger.Queryer, p piece, bound int,
 func (w *walk) collect(ctx context.Context, q ledger.Queryer, topics []int64) (done bool, err error) {
 	pieces, bound, n := w.perFacet(), rare, 0
 	if w.text != "" {
-		pieces = w.perText(topics)
+		pieces = w.perAsset()
+		topical := w.perTopic(topics)
+		if w.sort == ByDue {
+			if err := w.each(ctx, q, topical, w.plain()); err != nil {
+				return false, err
+			}
+		} else {
+			pieces = append(pieces, topical...)
+		}
 	}
 	if w.sort == BySeen {
 		bound /= 5 // No index of the rare holds when it was seen.
 	}
 	for _, p := range pieces {
-		if err := w.gather(ctx, q, p.with(w.dated()), bound, &n); err != nil {
+		if err := w.gather(ctx, q, p.with(w.plain()), bound, &n); err != nil {
 			return false, err
 		}
 		if n >= bound {

@@ -31,7 +31,8 @@ func Dial(socket string) Client {
 		}}}}
 }
 
-// Get asks one operation that changes nothing.
+// Get asks one operation that changes nothing; a *[]byte takes the answer as it
+// is.
 func (r Client) Get(ctx context.Context, path string, out any) error {
 	return r.do(ctx, http.MethodGet, path, nil, out)
 }
@@ -112,6 +113,10 @@ func (r Client) do(ctx context.Context, method, path string, in, out any) error 
 		return fault.New(kinds[resp.StatusCode], op, "%s", p.Detail)
 	}
 	if out == nil {
+		return nil
+	}
+	if raw, ok := out.(*[]byte); ok {
+		*raw = b
 		return nil
 	}
 	return fault.Wrap(op, json.Unmarshal(b, out))

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"time"
 
 	"noroshi/access"
@@ -45,15 +46,27 @@ func main() {
 	each := flag.Int("findings", 20, "how many weaknesses each asset has")
 	readers := flag.Int("readers", 50, "how many people read, each a page a second")
 	keep := flag.String("dir", "", "a folder that keeps the ledger for another run with the same flags")
+	profile := flag.String("cpuprofile", "", "a file for the profile of the whole run")
+	calm := flag.Duration("calm", 20*time.Second, "how long pages are read before the day")
 	flag.Parse()
 	fmt.Println(kit.Machine())
+	if *profile != "" {
+		out, err := os.Create(*profile)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := pprof.StartCPUProfile(out); err != nil {
+			log.Fatal(err)
+		}
+		defer pprof.StopCPUProfile()
+	}
 	c := &country{orgs: *orgs, assets: *assets, each: *each}
-	if err := run(context.Background(), c, *keep, *readers); err != nil {
+	if err := run(context.Background(), c, *keep, *readers, *calm); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, c *country, dir string, readers int) error {
+func run(ctx context.Context, c *country, dir string, readers int, calmly time.Duration) error {
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "noroshi-bench-findings-")
 		if err != nil {
@@ -100,7 +113,7 @@ func run(ctx context.Context, c *country, dir string, readers int) error {
 	}
 	fmt.Printf("%d actions of %d organisations, filled in %.0f s\n", f.Findings, c.orgs, f.FillS)
 	crowd := newCrowd(c, face, readers)
-	calm, err := crowd.read(ctx, func() error { time.Sleep(20 * time.Second); return nil })
+	calm, err := crowd.read(ctx, func() error { time.Sleep(calmly); return nil })
 	if err != nil {
 		return err
 	}
