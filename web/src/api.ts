@@ -62,6 +62,44 @@ export type Figures = {
   overdue: number; found: number; proved: number; half_life_days: number | null; median_fix_days: number | null; in_time: number | null; owner_known: number | null; reopened: number | null;
 };
 export type ActionFigures = { as_of: string; days: number; all: Figures; sectors: Figures[] | null; organisations: Figures[] | null };
+export type List<T> = { items: T[]; next?: string };
+export type Service = {
+  place: string; state: string; first_seen: string; last_seen: string;
+  seen: {
+    service?: string; vendor?: string; product?: string; version?: string; package_version?: string; os?: string; http?: { title?: string; status: number };
+    tls?: { versions: string[]; post_quantum: boolean; subject?: string; not_after?: string }; ssh?: { kex?: string[]; post_quantum: boolean }; evidence?: Record<string, string>;
+  };
+};
+export type Difference = { id: string; org: string; asset: string; address: string; place: string; kind: "new" | "changed" | "gone" | "returned"; before?: string; after?: string; at: string };
+export type Asset = { id: string; org: string; address: string; first_seen: string; last_seen: string; last_looked: string; services: Service[]; changes?: Difference[] };
+export type Scope = {
+  id: string; org: string; state: string; text?: string; recorded: string; recorded_by: string; approved_by?: string; why?: string; version: number;
+  terms: { owner: string; contact: string; legal_basis: string; proof: string; ranges: string[]; excluded?: string[]; places: string[]; targets: number; valid_until: string };
+};
+export type OptOut = { id: string; org: string; state: string; prefix: string; contact: string; reason: string; asked: string; version: number };
+export type ScanRun = { id: string; org: string; state: string; by: string; only?: string[]; began: string; ended?: string; why?: string; open: number; changes: number; weaknesses: number };
+export type Crypto = { org: string; asset: string; address: string; place: string; kind: string; post_quantum_ready: boolean; why: string; why_ja: string; versions?: string[]; groups?: string[]; signature?: string; key_bits?: number; not_after?: string };
+export type Readiness = { ports: number; ready: number; versions: Record<string, number>; keys: Record<string, number>; certificates_ending: number };
+export type Discovery = {
+  id: string; org: string; asset: Observable; third_party?: boolean; owner: string; state: string; confidence: number; first_seen: string; last_seen: string;
+  judgement?: { state: string; by: string; at: string; reason: string }; returned?: string[]; version: number;
+  evidence?: { share: number; factor?: number; stale?: boolean; text: string; text_ja: string; facts?: { asked?: string; from?: string; said?: string }[] }[];
+};
+export type DiscoveryDetail = { discovery: Discovery; history: { at: string; actor: string; action: string }[] };
+export type Done = { id: string; state: ActionState; assignee?: string; due: string };
+export type Hit = { org: string; system: string; name: string; version: string; owner: string; importance?: string; seen_as: string[]; weakness: string; component: string; purl: string; fixed?: string; by: string[]; path?: string[]; action?: Done };
+export type Who = { asked: string; organisations: number; systems: number; looked: number; items: Hit[]; next?: string };
+export type Bill = { number: number; version: string; format: string; components: number; quality: number; at: string };
+export type System = { id: string; org: string; name: string; owner: string; importance?: string; seen_as?: string[]; in_force?: Bill; version: number };
+export type SystemDetail = { system: System; bills: Bill[]; found: { hits: Hit[]; total: number; unjudged: Record<string, number> } };
+export type Feed = { name: string; kind: string; believed?: { at: string; by: string }; waiting?: { at: string }; why?: string; why_ja?: string; version: number };
+export type Notice = {
+  id: string; org: string; realm: string; group: string; state: string; proof?: string; last_seen: string; version: number;
+  device: { address: string; type: string; name?: string; name_ja?: string; firmware?: string }; weak: { place: string; name: string; level: Level; title: string; title_ja: string }[];
+};
+export type LetterSide = { subject: string; parts: { heading: string; lines: string[]; steps?: boolean }[] };
+export type NoticeDetail = { notice: Notice; letter: { en: LetterSide; ja: LetterSide }; history: { at: string; actor: string; action: string }[]; feedback: { at: string; who: string; verdict: string; words?: string }[] };
+export type NoticeFigures = { month: string; all: { found: number; notified: number; fixed: number; infected_per_day_max: number; fixed_of_notified: number } };
 export type Text = { en: string; ja: string };
 export type FlowState = "fine" | "slow" | "stuck";
 export type StatusHop = {

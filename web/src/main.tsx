@@ -96,7 +96,7 @@ function Shell({ session, other, turn }: { session: Session; other: () => void; 
       <nav className="line" aria-label="Noroshi">
         <p className="brand"><b>狼煙 Noroshi</b><span className="muted">{pick(session.organisation.name, session.organisation.name_ja)}</span></p>
         <ul>
-          {pages.map((p) => {
+          {pages.filter((p) => !p.off).map((p) => {
             const [lamp, n] = p.lamp(beacon.data, status.data);
             return <li key={p.path}><a href={p.path} aria-current={p.path === path ? "page" : undefined}><span className={"lamp " + lamp} aria-hidden="true" />{t(p.key)}<span className="num muted">{n}</span></a></li>;
           })}

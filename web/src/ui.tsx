@@ -25,6 +25,7 @@ export function LevelMark({ level }: { level: Level }) {
 const stateShapes: Record<string, string> = {
   active: "▲", held: "◇", revoked: "▽", expired: "▿", refused: "✕", confirmed: "▲", waiting: "△", diverged: "≠", away: "○", cut: "✕",
   new: "●", escalated: "▲", closed: "✓", dismissed: "–",
+  candidate: "◇", certain: "▲", rejected: "✕", in_force: "▲", withdrawn: "▽",
   open: "●", claimed: "◇", excepted: "▿", proved: "✓", refuted: "–",
   fine: "●", slow: "◆", stuck: "✕",
 };

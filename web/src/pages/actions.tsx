@@ -145,7 +145,7 @@ function Peek({ d, org, begin }: { d: ActionDetail; org: string; begin: (w: Work
       {a.proof && <><h3>{t("proof")}</h3><p className="ok">✓ {clockTime(a.proof.at, lang)} {a.proof.text}</p></>}
       {a.state === "claimed" && <p className="muted">{t("onlySurveyProves")}</p>}
       <h3>{t("history")}</h3>
-      <ul className="near">{d.history.map((h, i) => <li key={i}><time className="num">{clockTime(h.at, lang)}</time> <b>{word("did_" + h.action).replace(/^did_/, "")}</b> <span className="muted">{h.actor.replace(/^(person|hub):/, "")}</span> {pick(h.state.why ?? h.state.reason ?? "", h.state.why_ja)}{h.state.assignee && h.action === "assign" ? h.state.assignee : ""}</li>)}</ul>
+      <ul className="near">{d.history.map((h, i) => <li key={i}><time className="num">{clockTime(h.at, lang)}</time> <b>{word("did_" + h.action).replace(/^did_/, "")}</b> <span className="muted">{h.actor.replace(/^(person|hub):/, "")}</span> {pick(h.state.why ?? h.state.reason ?? "", h.state.why_ja)}{h.state.assignee && h.action === "assigned" ? h.state.assignee : ""}</li>)}</ul>
     </article>
   );
 }
