@@ -3,13 +3,15 @@
 // rules/, fingerprints of services in fingerprints/, in exposure/ what is weak
 // about services that the Internet sees, in devices/ what is known of devices, the
 // pages that web servers are asked for, the times in which weaknesses are to be
-// mended, and in notices/ the words of notices to owners of devices. It is data
-// only: the stages read it, and app puts it to work beside what an operator adds.
+// mended, in notices/ the words of notices to owners of devices, and in discovery/
+// the labels that are guessed. It is data only: the stages read it, and app puts
+// it to work beside what an operator adds.
 package content
 
 import (
 	"embed"
 	"io/fs"
+	"strings"
 )
 
 //go:embed rules/*.yml fingerprints/*.xml exposure/*.yaml devices/*.yaml notices/words.yaml
@@ -50,3 +52,18 @@ var remediation []byte
 
 // Remediation says when a weakness must be mended.
 func Remediation() []byte { return remediation }
+
+//go:embed discovery/words.txt
+var words string
+
+// Labels are what hosts are often called; a walk guesses them below a declared
+// domain.
+func Labels() []string {
+	var out []string
+	for line := range strings.Lines(words) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			out = append(out, line)
+		}
+	}
+	return out
+}
