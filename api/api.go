@@ -51,6 +51,7 @@ func New(b Backend) *API {
 	a.scopes()
 	a.surface()
 	a.notices()
+	a.discoveries()
 	a.mux.HandleFunc("GET /api/v1/live", a.live)
 	a.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, fault.New(fault.NotFound, "api", "there is no operation %s %s; /api/openapi.json lists them", r.Method, r.URL.Path))

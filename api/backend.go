@@ -8,6 +8,7 @@ import (
 	"noroshi/access"
 	"noroshi/act/remediation"
 	"noroshi/analyse"
+	"noroshi/analyse/attribute"
 	"noroshi/analyse/exposure"
 	"noroshi/analyse/pdns"
 	"noroshi/care"
@@ -45,6 +46,7 @@ type Backend struct {
 	Care         *care.Care
 	Notices      *notice.Notices
 	Actions      *remediation.Remediation
+	Discoveries  *attribute.Attribution
 	Exposure     *exposure.Store
 	// Status says how the platform is, as far as the reader may know.
 	Status func(ctx context.Context, s access.Scope) status.Status

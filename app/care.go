@@ -30,6 +30,9 @@ func (h *hub) caring() *care.Care {
 			return 0, h.events.DeleteTenant(ctx, d.Tenant, none)
 		}},
 		{Name: "passive DNS", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.pdns.ForgetOrg(ctx, d.Org, none) }},
+		{Name: "discoveries", Run: func(ctx context.Context, d care.Deletion) (int64, error) {
+			return h.discoveries.Forget(ctx, d.Org, none)
+		}},
 		{Name: "feeds", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.push.Leave(ctx, d.Org) }},
 		{Name: "quarantine", Run: func(ctx context.Context, d care.Deletion) (int64, error) {
 			return h.quarantine.Forget(ctx, d.Org, none)
@@ -53,6 +56,9 @@ func (h *hub) caring() *care.Care {
 		}},
 		{Name: "notices", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.notices.Forget(ctx, o.ID, before)
+		}},
+		{Name: "discoveries", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
+			return h.discoveries.Forget(ctx, o.ID, before)
 		}},
 		{Name: "quarantine", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.quarantine.Forget(ctx, o.ID, before)

@@ -16,6 +16,7 @@ import (
 	"noroshi/access"
 	"noroshi/act/remediation"
 	"noroshi/analyse"
+	"noroshi/analyse/attribute"
 	"noroshi/analyse/exposure"
 	"noroshi/analyse/hunt"
 	"noroshi/analyse/ingest"
@@ -28,6 +29,7 @@ import (
 	"noroshi/care"
 	"noroshi/config"
 	"noroshi/content"
+	"noroshi/discovery"
 	"noroshi/disk"
 	"noroshi/eventstore"
 	"noroshi/eventstore/replicas"
@@ -95,6 +97,10 @@ type hub struct {
 	gauge      gauge
 	board      *status.Board
 	started    time.Time
+
+	discoveries *attribute.Attribution
+	// certificates are those that scans saw of an organisation; nil while no scan is kept here.
+	certificates func(context.Context, ident.ID) ([]discovery.Seen, error)
 
 	copying                             sync.Mutex // held by the one backup that is under way
 	enrolAddr, consoleAddr, metricsAddr string
@@ -311,6 +317,7 @@ func (h *hub) analysis(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.discoveries = h.discovering()
 	h.findings.OnChange = func(f finding.Finding) { h.announce("finding", f.ID, h.visible(f.Org)) }
 	return nil
 }

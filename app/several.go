@@ -261,7 +261,8 @@ func (h *hub) lead(ctx context.Context, _ func() bool) error {
 	defer stop()
 	defer h.line.OnKick("push", h.push.Kick)()
 	defer h.line.OnKick("hunt", h.back.look)()
-	parts := []func(context.Context) error{h.forget, h.overdue, h.care.Run, h.push.Run, h.intel.Run, h.actions.Run, h.back.run,
+	defer h.line.OnKick("discover", h.discoveries.Kick)()
+	parts := []func(context.Context) error{h.forget, h.overdue, h.care.Run, h.push.Run, h.intel.Run, h.actions.Run, h.back.run, h.discoveries.Run,
 		func(ctx context.Context) error { return h.decide(ctx, found) }}
 	errs := make([]error, len(parts))
 	var all sync.WaitGroup

@@ -45,6 +45,7 @@ func commands() []command {
 		{"scanner", "", "scan what scopes in force allow, and hand in what is seen", scanner},
 		{"notice", "survey FILE | infected | list | …", "tell owners of weak devices through their providers: hand in surveys, send, export, look again, and count", runNotice},
 		{"discover", "--domain NAME --prefix PREFIX --resolver ADDRESS:PORT", "look for the names and addresses that an organisation has, from what it declares; needs no hub", runDiscover},
+		{"discoveries", "list | show ID | confirm ID | reject ID | run", "what walks found at the hub, whose it probably is and why; a person's judgement is remembered", discoveries},
 		{"sbom", "scan DIR | check FILE… | who-is-hit CVE FILE… | quality FILE…", "say what a system is made of, which known weaknesses hit it, and who is hit by one; needs no hub", runSBOM},
 		{"action", "list | show ID | submit FILE | …", "what must be done about weaknesses, by whom and by when; work on it, hand in what was seen, and see what is proved", runAction},
 		{"doctor", "", "say what this machine can and cannot do", doctor},

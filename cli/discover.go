@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"noroshi/app"
+	"noroshi/config"
 	"noroshi/discovery"
 	"noroshi/fault"
 	"noroshi/observable"
@@ -86,13 +87,9 @@ func runDiscover(ctx context.Context, env *environment, args []string) error {
 
 func seeds(domains, prefixes, transfers words) (discover.Seeds, error) {
 	var s discover.Seeds
-	from := map[string]string{}
-	for _, t := range transfers {
-		name, server, ok := strings.Cut(t, "@")
-		if !ok {
-			return s, fault.New(fault.Invalid, "cli.discover", "%q is not of the form DOMAIN@HOST:PORT", t).At("--transfer")
-		}
-		from[strings.TrimSuffix(strings.ToLower(name), ".")] = server
+	from, err := config.Discovery{Transfers: transfers}.Servers()
+	if err != nil {
+		return s, fault.As(fault.Invalid, "cli.discover", err, "%s", fault.PublicOf(err)).At("--transfer")
 	}
 	for _, d := range domains {
 		x, err := observable.ParseKind(observable.Domain, d)

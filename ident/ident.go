@@ -41,6 +41,7 @@ const (
 	Notice    Prefix = "ntc"
 	OptOut    Prefix = "opt"
 	Change    Prefix = "chg"
+	Discovery Prefix = "dsc"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -55,7 +55,7 @@ var weights = map[discovery.Kind]weight{
 
 // Limits of what evidence amounts to.
 const (
-	Certain = 100 // by the organisation's own declaration alone
+	certain = 100 // by the organisation's own declaration alone
 	most    = 95  // by all else together
 	likely  = 50  // from here on the organisation counts as the owner
 )
@@ -101,7 +101,7 @@ func Confidence(list []discovery.Evidence, now time.Time) int {
 		}
 		counted[e.Kind] = true
 		if e.Kind == discovery.Declared {
-			return Certain
+			return certain
 		}
 		doubt *= 1 - float64(w.share)/100
 		if w.factor > 0 {
@@ -120,15 +120,27 @@ func Declare(c discovery.Candidate, d org.Assets, now time.Time) []discovery.Evi
 	list := slices.DeleteFunc(slices.Clone(c.Evidence), func(e discovery.Evidence) bool {
 		return e.Kind == discovery.Declared || e.Kind == discovery.Registrable
 	})
-	if within := discovery.Closest(c.Asset, d.Domains, d.Prefixes); within != "" {
+	domains := Domains(d)
+	if within := discovery.Closest(c.Asset, domains, d.Prefixes); within != "" {
 		return append(list, discovery.Evidence{Kind: discovery.Declared, Via: within, From: "declaration", At: now})
 	}
-	for _, x := range d.Domains {
-		if r := discovery.RegistrableDomain(x); r != "" && c.Asset.Kind == observable.Domain && discovery.Within(c.Asset.Value, r) {
+	for _, x := range domains {
+		if r := discovery.RegistrableDomain(x); c.Asset.Kind == observable.Domain && discovery.Within(c.Asset.Value, r) {
 			return append(list, discovery.Evidence{Kind: discovery.Registrable, Via: x, From: "declaration", At: now})
 		}
 	}
 	return list
+}
+
+// Domains are the declared domains that can be somebody's: below a public suffix
+// everybody may register, whoever says that it is theirs.
+func Domains(d org.Assets) (out []string) {
+	for _, x := range d.Domains {
+		if discovery.RegistrableDomain(x) != "" {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 // Likely tells a confidence with which the organisation counts as the owner.

@@ -38,6 +38,25 @@ func (s *Store) Lookup(ctx context.Context, sc access.Scope, q string, limit int
 	if limit <= 0 || limit > MaxEntries {
 		limit = MaxEntries
 	}
+	return s.find(ctx, sc, q, limit)
+}
+
+// maxBelow bounds what is told of one domain to a walk.
+const maxBelow = 20_000
+
+// Below finds the entries of a domain and of all names below it, the last seen
+// first.
+func (s *Store) Below(ctx context.Context, sc access.Scope, domain string) ([]Entry, error) {
+	at, err := s.find(ctx, sc, domain, MaxEntries)
+	if err != nil {
+		return nil, err
+	}
+	below, err := s.find(ctx, sc, "*."+domain, maxBelow)
+	return append(at, below...), err
+}
+
+func (s *Store) find(ctx context.Context, sc access.Scope, q string, limit int) ([]Entry, error) {
+	const op = "pdns.find"
 	orgs := sc.Orgs()
 	if len(orgs) == 0 {
 		return nil, nil

@@ -1,0 +1,6 @@
+package attribute
+
+import "noroshi/discovery"
+
+// Weights are the kinds that are weighed.
+func Weights() map[discovery.Kind]weight { return weights }
