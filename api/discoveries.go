@@ -13,15 +13,15 @@ import (
 func (a *API) discoveries() {
 	register(a, op{"discoveries", http.MethodGet, "/discoveries", "What walks found, the newest first", access.ViewSurface}, a.listDiscoveries)
 	register(a, op{"discovery-runs", http.MethodGet, "/discoveries/runs", "When each organisation was walked, and what came of it", access.ViewSurface},
-		func(ctx context.Context, s access.Scope, _ *struct{}) (*struct{ Body Items[attribute.Run] }, error) {
+		func(ctx context.Context, s access.Scope, _ *struct{}) (*struct{ Body Items[attribute.Walked] }, error) {
 			list, err := a.b.Discoveries.Runs(ctx, s)
 			return items(list), err
 		})
 	register(a, op{"discovery", http.MethodGet, "/discoveries/{id}", "One discovery with its evidence and its history", access.ViewSurface}, a.discovery)
 	register(a, op{"discover", http.MethodPost, "/discoveries/runs", "Have an organisation walked now", access.JudgeDiscoveries},
-		func(ctx context.Context, s access.Scope, in *discoverInput) (*struct{ Body attribute.Run }, error) {
+		func(ctx context.Context, s access.Scope, in *discoverInput) (*struct{ Body attribute.Walked }, error) {
 			r, err := a.b.Discoveries.Ask(ctx, s, in.Body.Org)
-			return &struct{ Body attribute.Run }{r}, err
+			return &struct{ Body attribute.Walked }{r}, err
 		})
 	for verb, state := range map[string]attribute.State{"confirm": attribute.Confirmed, "reject": attribute.Rejected} {
 		register(a, op{verb + "-discovery", http.MethodPost, "/discoveries/{id}/" + verb, "Say that an asset is, or is not, the organisation's", access.JudgeDiscoveries},

@@ -12,10 +12,12 @@ import (
 
 	"noroshi/access"
 	"noroshi/analyse"
+	"noroshi/analyse/attribute"
 	"noroshi/analyse/match"
 	"noroshi/analyse/pdns"
 	"noroshi/analyse/sigma"
 	"noroshi/api"
+	"noroshi/discovery"
 	"noroshi/eventstore"
 	"noroshi/eventstore/storetest"
 	"noroshi/eventstore/victorialogs"
@@ -71,8 +73,13 @@ func platform(f *testing.F) (h http.Handler, secrets []string) {
 	}
 	ind := must[indicator.Indicator](f)(x.Intel.Decide(f.Context(), access.Hub(orgs.Current(), "test"), intel.Proposal{Org: b.ID, Observable: observable.Observable{Kind: observable.Domain, Value: storetest.Secret},
 		Marking: label.Marking{TLP: label.TLPRed, PAP: label.PAPGreen, Realm: label.Exercise}, Action: indicator.Block, Confidence: 1, Valid: time.Hour, Reason: "r"}))
+	x.Discoveries = attribute.New(attribute.Deps{DB: db, Tree: orgs.Current, Now: time.Now, Ident: deps.Ident, Log: x.Log})
+	if _, err := x.Discoveries.Keep(f.Context(), b, discovery.Walk{Candidates: []discovery.Candidate{{Asset: observable.Observable{Kind: observable.Domain, Value: storetest.Secret}}}}); err != nil {
+		f.Fatal(err)
+	}
+	found := must[attribute.Page](f)(x.Discoveries.List(f.Context(), access.Hub(orgs.Current(), "test"), attribute.Filter{}))
 	reader := access.Principal{ID: "psn_a", Name: "a", Roles: map[ident.ID][]string{a.ID: {access.Administrator}}}
-	return api.New(x).Trusted(reader), []string{storetest.Secret, string(ind.ID)}
+	return api.New(x).Trusted(reader), []string{storetest.Secret, string(ind.ID), string(found.Items[0].ID)}
 }
 
 // FuzzRequest asks any operation anything, as a person who may do everything in
@@ -86,7 +93,8 @@ func FuzzRequest(f *testing.F) {
 		{"GET", "pdns", "q=*.test", ""}, {"GET", "nodes", "", ""}, {"GET", "quarantine", "", ""}, {"GET", "beacon", "hours=168", ""}, {"GET", "organisations", "", ""},
 		{"POST", "indicators", "", `{"observable":"hxxp://evil[.]example/a","action":"block","tlp":"TLP:GREEN","pap":"PAP:GREEN","confidence":1,"valid_hours":0.01,"reason":"r"}`},
 		{"POST", "indicators/ind_x/revoke", "", `{"reason":"r","version":1}`}, {"POST", "findings/fnd_x/indicator", "", `{"observable":{"kind":"domain","value":"a.b"},"tlp":1}`},
-		{"POST", "enrol", "", `{"org":"org_x","role":"sensor"}`}, {"POST", "nodes/nod_x/cut", "", `{"reason":""}`}, {"POST", "session", "", `{"link":"x"}`}, {"PUT", "../../x", "", ""},
+		{"POST", "enrol", "", `{"org":"org_x","role":"sensor"}`}, {"POST", "nodes/nod_x/cut", "", `{"reason":""}`}, {"GET", "discoveries", "state=candidate&new=true&confidence=50&cursor=1.dsc_&q=%25", ""}, {"GET", "discoveries/dsc_x", "", ""}, {"GET", "discoveries/runs", "", ""},
+		{"POST", "discoveries/dsc_x/confirm", "", `{"reason":"r","version":1}`}, {"POST", "discoveries/runs", "", `{"org":"org_x"}`}, {"POST", "session", "", `{"link":"x"}`}, {"PUT", "../../x", "", ""},
 	} {
 		f.Add(s[0], s[1], s[2], s[3])
 	}

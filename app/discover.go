@@ -20,16 +20,16 @@ type Discovered struct {
 	discovery.Candidate
 	Confidence int                `json:"confidence"`
 	Owner      string             `json:"owner"` // own or unknown
-	Reasons    []attribute.Reason `json:"evidence"`
+	Reasons    []attribute.Ground `json:"evidence"`
 }
 
 // Discover walks from what is declared on the command line, without a hub, and
 // hands each asset to found.
-func Discover(ctx context.Context, s discover.Seeds, o discover.Options, found func(Discovered) error) (discovery.Summary, error) {
+func Discover(ctx context.Context, s discover.Seeds, o discover.Options, found func(Discovered) error) (discovery.WalkSummary, error) {
 	o.Labels = content.Labels()
 	w, err := discover.Walk(ctx, s, o)
 	if err != nil {
-		return discovery.Summary{}, err
+		return discovery.WalkSummary{}, err
 	}
 	own, now := org.Assets{Prefixes: s.Prefixes}, time.Now().UTC()
 	for _, d := range s.Domains {

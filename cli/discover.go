@@ -74,7 +74,7 @@ func runDiscover(ctx context.Context, env *environment, args []string) error {
 		return err
 	}
 	if err := errors.Join(lines.Encode(struct {
-		Summary discovery.Summary `json:"summary"`
+		Summary discovery.WalkSummary `json:"summary"`
 	}{summary}), out.Flush()); err != nil {
 		return fault.Wrap(op, err)
 	}

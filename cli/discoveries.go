@@ -139,7 +139,7 @@ func walkNow(ctx context.Context, w io.Writer, c operator.Client, org ident.ID) 
 		if org != "" && o.ID != org || org == "" && len(o.Assets.Domains)+len(o.Assets.Prefixes) == 0 {
 			continue
 		}
-		var asked attribute.Run
+		var asked attribute.Walked
 		if err := c.Post(ctx, "/api/v1/discoveries/runs", map[string]any{"org": o.ID}, &asked); err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func walkNow(ctx context.Context, w io.Writer, c operator.Client, org ident.ID) 
 				return fault.New(fault.Unavailable, "cli.discoveries", "the walk goes on in the hub; 'noroshi discoveries list' tells what it found")
 			case <-tick.C:
 			}
-			var runs api.Items[attribute.Run]
+			var runs api.Items[attribute.Walked]
 			if err := c.Get(ctx, "/api/v1/discoveries/runs", &runs); err != nil {
 				return err
 			}

@@ -97,11 +97,11 @@ func (c *Candidate) Has(k Kind) bool {
 // Walk is what one walk found, and how it went.
 type Walk struct {
 	Candidates []Candidate `json:"-"`
-	Summary    Summary     `json:"summary"`
+	Summary    WalkSummary `json:"summary"`
 }
 
-// Summary says how a walk went.
-type Summary struct {
+// WalkSummary says how a walk went.
+type WalkSummary struct {
 	Ended   string         `json:"ended"` // done, or the limit that ended it
 	Found   int            `json:"found"`
 	Queries int            `json:"queries"`

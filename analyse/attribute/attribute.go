@@ -52,7 +52,7 @@ type Discovery struct {
 	// looked at again.
 	Returned []discovery.Kind `json:"returned,omitempty"`
 	Version  int64            `json:"version"`            // counts judgements
-	Evidence []Reason         `json:"evidence,omitempty"` // of one discovery, not of a list
+	Evidence []Ground         `json:"evidence,omitempty"` // of one discovery, not of a list
 }
 
 // Deps is what the attribution works with. Walk looks for what an organisation

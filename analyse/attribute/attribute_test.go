@@ -326,7 +326,7 @@ func TestWalksAreDueOnceADayAndWhenAsked(t *testing.T) {
 			if o.Slug == "port" {
 				return discovery.Walk{}, errors.New("the cable is cut")
 			}
-			return discovery.Walk{Candidates: []discovery.Candidate{r.found(o.Assets.Domains[0])}, Summary: discovery.Summary{Ended: "done", Queries: 3}}, nil
+			return discovery.Walk{Candidates: []discovery.Candidate{r.found(o.Assets.Domains[0])}, Summary: discovery.WalkSummary{Ended: "done", Queries: 3}}, nil
 		}
 		due := func(want string) {
 			t.Helper()

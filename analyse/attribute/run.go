@@ -19,33 +19,33 @@ const (
 	lookAgain = time.Minute // a kick may be lost
 )
 
-// Run is when an organisation was walked last, and what came of it.
-type Run struct {
-	Org     ident.ID          `json:"org"`
-	Asked   time.Time         `json:"asked,omitzero"`
-	AskedBy string            `json:"asked_by,omitempty"`
-	Began   time.Time         `json:"began,omitzero"`
-	Ended   time.Time         `json:"ended,omitzero"` // before Began while it is under way
-	Summary discovery.Summary `json:"summary"`
-	New     int               `json:"new"`             // assets that were not known before
-	Error   string            `json:"error,omitempty"` // why it came to nothing
+// Walked is when an organisation was walked last, and what came of it.
+type Walked struct {
+	Org     ident.ID              `json:"org"`
+	Asked   time.Time             `json:"asked,omitzero"`
+	AskedBy string                `json:"asked_by,omitempty"`
+	Began   time.Time             `json:"began,omitzero"`
+	Ended   time.Time             `json:"ended,omitzero"` // before Began while it is under way
+	Summary discovery.WalkSummary `json:"summary"`
+	New     int                   `json:"new"`             // assets that were not known before
+	Error   string                `json:"error,omitempty"` // why it came to nothing
 }
 
 // due tells that an organisation is to be walked: it was asked for, never done,
 // cut off in its middle, or a day ago.
-func (r Run) due(now time.Time) bool {
+func (r Walked) due(now time.Time) bool {
 	return r.Asked.After(r.Began) || r.Ended.Before(r.Began) || now.Sub(r.Began) >= daily
 }
 
 // Ask has an organisation walked as soon as may be.
-func (a *Attribution) Ask(ctx context.Context, s access.Scope, o ident.ID) (Run, error) {
+func (a *Attribution) Ask(ctx context.Context, s access.Scope, o ident.ID) (Walked, error) {
 	const op = "attribute.ask"
 	x, ok := a.d.Tree().Get(o)
 	switch {
 	case !ok || !s.Allows(o):
-		return Run{}, fault.New(fault.NotFound, op, "there is no such organisation here")
+		return Walked{}, fault.New(fault.NotFound, op, "there is no such organisation here")
 	case !declares(x):
-		return Run{}, fault.New(fault.Invalid, op, "%s declares neither domains nor prefixes, so there is nothing to begin with", x.Slug)
+		return Walked{}, fault.New(fault.Invalid, op, "%s declares neither domains nor prefixes, so there is nothing to begin with", x.Slug)
 	}
 	now := a.d.Now().UTC()
 	err := a.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error {
@@ -56,7 +56,7 @@ func (a *Attribution) Ask(ctx context.Context, s access.Scope, o ident.ID) (Run,
 		return tx.Record(ctx, "organisation", o, o, "discovery asked", map[string]any{})
 	})
 	if err != nil {
-		return Run{}, fault.Wrap(op, err)
+		return Walked{}, fault.Wrap(op, err)
 	}
 	if a.OnAsk != nil {
 		a.OnAsk()
@@ -67,19 +67,19 @@ func (a *Attribution) Ask(ctx context.Context, s access.Scope, o ident.ID) (Run,
 			return r, err
 		}
 	}
-	return Run{}, err
+	return Walked{}, err
 }
 
 func declares(o org.Organisation) bool { return len(o.Assets.Domains)+len(o.Assets.Prefixes) > 0 }
 
 // Runs lists the runs of the scope's organisations.
-func (a *Attribution) Runs(ctx context.Context, s access.Scope) (list []Run, err error) {
+func (a *Attribution) Runs(ctx context.Context, s access.Scope) (list []Walked, err error) {
 	in, args := ledger.In(s.Orgs())
 	err = a.d.DB.Read(ctx, func(q ledger.Queryer) error {
 		list = nil
 		rows, err := q.Query(ctx, `SELECT org, asked, asked_by, began, ended, body FROM discovery_run WHERE org IN `+in+` ORDER BY org`, args...)
 		return ledger.Each(rows, err, func(scan func(...any) error) error {
-			var r, at Run
+			var r, at Walked
 			var asked, began, ended int64
 			var body string
 			if err := scan(&at.Org, &asked, &at.AskedBy, &began, &ended, &body); err != nil {
@@ -119,7 +119,7 @@ func (a *Attribution) Due(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	last := map[ident.ID]Run{}
+	last := map[ident.ID]Walked{}
 	for _, r := range list {
 		last[r.Org] = r
 	}
@@ -147,7 +147,7 @@ func (a *Attribution) Due(ctx context.Context) error {
 }
 
 // one walks one organisation.
-func (a *Attribution) one(ctx context.Context, o org.Organisation, r Run) Run {
+func (a *Attribution) one(ctx context.Context, o org.Organisation, r Walked) Walked {
 	w, err := a.d.Walk(ctx, o)
 	r.Summary, r.New, r.Error = w.Summary, 0, ""
 	if err == nil {
@@ -160,7 +160,7 @@ func (a *Attribution) one(ctx context.Context, o org.Organisation, r Run) Run {
 	return r
 }
 
-func (a *Attribution) begin(ctx context.Context, r Run) error {
+func (a *Attribution) begin(ctx context.Context, r Walked) error {
 	return fault.Wrap("attribute.begin", a.d.DB.Write(ctx, actor, func(tx *ledger.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO discovery_run (org, asked, asked_by, began, ended, body) VALUES (?,0,'',?,0,'{}')
 			ON CONFLICT (org) DO UPDATE SET began = excluded.began`, r.Org, ledger.Micros(r.Began))
@@ -168,7 +168,7 @@ func (a *Attribution) begin(ctx context.Context, r Run) error {
 	}))
 }
 
-func (a *Attribution) end(ctx context.Context, r Run) error {
+func (a *Attribution) end(ctx context.Context, r Walked) error {
 	return fault.Wrap("attribute.end", a.d.DB.Write(ctx, actor, func(tx *ledger.Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE discovery_run SET ended = ?, body = ? WHERE org = ?`, ledger.Micros(r.Ended), ledger.JSON(r), r.Org); err != nil {
 			return err

@@ -63,8 +63,8 @@ const (
 // fresh is how long evidence counts after it was last seen.
 const fresh = 90 * 24 * time.Hour
 
-// Reason is one piece of evidence, explained.
-type Reason struct {
+// Ground is one piece of evidence, explained.
+type Ground struct {
 	discovery.Evidence
 	Share  int     `json:"share"`            // of 100, that it says the asset is the organisation's
 	Factor float64 `json:"factor,omitempty"` // by which it takes away from what the others say
@@ -74,13 +74,13 @@ type Reason struct {
 }
 
 // Explain makes the reasons of evidence, the weightiest first.
-func Explain(list []discovery.Evidence, now time.Time) []Reason {
-	out := make([]Reason, 0, len(list))
+func Explain(list []discovery.Evidence, now time.Time) []Ground {
+	out := make([]Ground, 0, len(list))
 	for _, e := range list {
 		w := weights[e.Kind]
-		out = append(out, Reason{Evidence: e, Share: w.share, Factor: w.factor, Stale: stale(e, now), Text: w.en, TextJA: w.ja})
+		out = append(out, Ground{Evidence: e, Share: w.share, Factor: w.factor, Stale: stale(e, now), Text: w.en, TextJA: w.ja})
 	}
-	slices.SortStableFunc(out, func(a, b Reason) int { return b.Share - a.Share })
+	slices.SortStableFunc(out, func(a, b Ground) int { return b.Share - a.Share })
 	return out
 }
 

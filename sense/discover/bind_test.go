@@ -175,7 +175,7 @@ func fast(resolver string) Options {
 		Random: func() string { n++; return fmt.Sprint("nobody-has-", n) }}
 }
 
-func walked(t *testing.T, s Seeds, o Options) (map[string]discovery.Candidate, discovery.Summary) {
+func walked(t *testing.T, s Seeds, o Options) (map[string]discovery.Candidate, discovery.WalkSummary) {
 	t.Helper()
 	w, err := Walk(t.Context(), s, o)
 	if err != nil {

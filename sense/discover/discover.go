@@ -97,7 +97,7 @@ func Walk(ctx context.Context, s Seeds, o Options) (discovery.Walk, error) {
 	if err := w.neighbours(context.WithoutCancel(ctx)); err != nil {
 		return discovery.Walk{}, err
 	}
-	return discovery.Walk{Candidates: w.sorted(), Summary: discovery.Summary{Ended: ended, Found: len(w.found), Queries: w.a.asked, Failed: w.a.failed, Notes: w.notes}}, nil
+	return discovery.Walk{Candidates: w.sorted(), Summary: discovery.WalkSummary{Ended: ended, Found: len(w.found), Queries: w.a.asked, Failed: w.a.failed, Notes: w.notes}}, nil
 }
 
 func newWalker(s Seeds, o Options) (*walker, error) {

@@ -50,12 +50,19 @@ func aliased(x *answer) bool {
 // learn takes what an answer says about a name: of itself, and of what it leads
 // to by itself or by a stranger's name.
 func (w *walker) learn(ctx context.Context, s step, x *answer) error {
+	if len(x.records) == 0 {
+		return nil
+	}
+	all := make([]string, len(x.records))
+	for i, r := range x.records {
+		all[i] = short(r)
+	}
+	if err := w.evidence(observable.Observable{Kind: observable.Domain, Value: s.name}, w.a.evidence(x, discovery.Answer, "", strings.Join(all, "; "))); err != nil {
+		return err
+	}
 	foreign := false
-	for _, r := range x.records {
-		said := short(r)
-		if err := w.evidence(observable.Observable{Kind: observable.Domain, Value: s.name}, w.a.evidence(x, discovery.Answer, "", said)); err != nil {
-			return err
-		}
+	for i, r := range x.records {
+		said := all[i]
 		if err := w.record(ctx, s, r, foreign, func(k discovery.Kind) discovery.Evidence { return w.a.evidence(x, k, s.name, said) }); err != nil {
 			return err
 		}
