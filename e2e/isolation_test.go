@@ -13,6 +13,7 @@ import (
 
 	"noroshi/access"
 	"noroshi/action"
+	"noroshi/analyse/attribute"
 	"noroshi/analyse/exposure"
 	"noroshi/api"
 	"noroshi/eventstore/storetest"
@@ -150,6 +151,11 @@ func (w *world) foreign(tree []member, own, above func(member) bool) (s secrets)
 			s.ids = append(s.ids, x.ID)
 		}
 	}
+	for _, d := range w.discoveries() {
+		if !mine[d.Org] {
+			s.ids = append(s.ids, d.ID)
+		}
+	}
 	if len(s.ids) < 10 {
 		w.Fatalf("the foreign organisations have only %d records", len(s.ids))
 	}
@@ -231,6 +237,7 @@ func (w *world) records(who string) map[string]string {
 	listed(w, who, out, "scope", "/scopes", func(x exposure.Scope) (string, ident.ID) { return fmt.Sprint(x.Terms.Ranges), x.ID })
 	listed(w, who, out, "host", "/assets", func(x exposure.Host) (string, ident.ID) { return x.Address.String(), x.ID })
 	listed(w, who, out, "notice", "/notices", func(x notice.Notice) (string, ident.ID) { return x.Device.Name + " " + string(x.Group), x.ID })
+	listed(w, who, out, "discovery", "/discoveries", func(x attribute.Discovery) (string, ident.ID) { return x.Asset.Value, x.ID })
 	return out
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"noroshi/access"
 	"noroshi/action"
+	"noroshi/analyse/attribute"
 	"noroshi/analyse/exposure"
 	"noroshi/api"
 	"noroshi/api/operator"
@@ -246,6 +247,7 @@ func (w *world) rest(tree []member, in func(member) bool) {
 		}
 		return true
 	})
+	waitFor(w, "every organisation was walked", func() bool { return len(w.discoveries()) == len(w.orgs)-1 })
 	var all []org.Organisation
 	for _, o := range w.orgs {
 		all = append(all, o)
@@ -319,6 +321,22 @@ valid_until: 2099-01-01T00:00:00Z
 	if len(hosts.Items) != 1 || len(todo.Items) < 2 {
 		w.Fatalf("%s has the hosts %+v and the actions %+v", m.slug, hosts.Items, todo.Items)
 	}
+}
+
+// discoveries lists what walks found, everywhere: of each member the domain that
+// it declares.
+func (w *world) discoveries() []attribute.Discovery {
+	w.Helper()
+	var p api.Page[attribute.Discovery, string]
+	must(w, w.API.Get(w.Context(), "/api/v1/discoveries?limit=500", &p))
+	var runs api.Items[attribute.Walked]
+	must(w, w.API.Get(w.Context(), "/api/v1/discoveries/runs", &runs))
+	for _, r := range runs.Items {
+		if r.Ended.Before(r.Began) {
+			return nil
+		}
+	}
+	return p.Items
 }
 
 func (w *world) signIn(link string) *http.Client {
