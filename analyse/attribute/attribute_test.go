@@ -347,6 +347,13 @@ func TestWalksAreDueOnceADayAndWhenAsked(t *testing.T) {
 		due("")
 		r.now = r.now.Add(time.Hour)
 		due("city port")
+		r.now = r.now.Add(time.Second)
+		for _, o := range []org.Organisation{port, ward} {
+			_, err := r.Ask(ctx, scope(tree.All()...), o.ID)
+			must(t, err)
+			r.now = r.now.Add(24 * time.Hour)
+		}
+		due("port ward city") // Those first that were asked for.
 		list, err := r.Runs(ctx, scope(city, port))
 		must(t, err)
 		if len(list) != 2 || list[0].New != 0 || list[0].Summary.Queries != 3 || list[1].Error == "" || strings.Contains(list[1].Error, "cable") {

@@ -34,7 +34,7 @@ type Walked struct {
 // due tells that an organisation is to be walked: it was asked for, never done,
 // cut off in its middle, or a day ago.
 func (r Walked) due(now time.Time) bool {
-	return r.Asked.After(r.Began) || r.Ended.Before(r.Began) || now.Sub(r.Began) >= daily
+	return r.asked() || r.Ended.Before(r.Began) || now.Sub(r.Began) >= daily
 }
 
 // Ask has an organisation walked as soon as may be.
@@ -112,23 +112,15 @@ func (a *Attribution) Run(ctx context.Context) error {
 	}
 }
 
-// Due walks every organisation that is due. One that fails hinders no other.
+// Due walks every organisation that is due, those first that somebody asked for,
+// then the one that has waited longest. One that fails hinders no other.
 func (a *Attribution) Due(ctx context.Context) error {
-	tree := a.d.Tree()
-	list, err := a.Runs(ctx, access.Hub(tree, "discover"))
-	if err != nil {
-		return err
-	}
-	last := map[ident.ID]Walked{}
-	for _, r := range list {
-		last[r.Org] = r
-	}
-	for _, o := range tree.All() {
-		r := last[o.ID]
-		if ctx.Err() != nil || !declares(o) || !r.due(a.d.Now()) {
-			continue
+	for {
+		o, r, err := a.next(ctx)
+		if err != nil || r.Org == "" || ctx.Err() != nil {
+			return err
 		}
-		r.Org, r.Began = o.ID, a.d.Now().UTC()
+		r.Began = a.d.Now().UTC()
 		if err := a.begin(ctx, r); err != nil {
 			return err
 		}
@@ -143,7 +135,43 @@ func (a *Attribution) Due(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+}
+
+// next is the organisation that is to be walked now.
+func (a *Attribution) next(ctx context.Context) (org.Organisation, Walked, error) {
+	tree, now := a.d.Tree(), a.d.Now()
+	list, err := a.Runs(ctx, access.Hub(tree, "discover"))
+	if err != nil {
+		return org.Organisation{}, Walked{}, err
+	}
+	last := map[ident.ID]Walked{}
+	for _, r := range list {
+		last[r.Org] = r
+	}
+	var first Walked
+	for _, o := range tree.All() {
+		r := last[o.ID]
+		r.Org = o.ID
+		if declares(o) && r.due(now) && (first.Org == "" || r.before(first)) {
+			first = r
+		}
+	}
+	o, _ := tree.Get(first.Org)
+	return o, first, nil
+}
+
+// asked tells a walk that somebody asked for and that has not begun.
+func (r Walked) asked() bool { return r.Asked.After(r.Began) }
+
+// before tells which of two that are due comes first.
+func (r Walked) before(o Walked) bool {
+	if r.asked() != o.asked() {
+		return r.asked()
+	}
+	if r.asked() {
+		return r.Asked.Before(o.Asked)
+	}
+	return r.Began.Before(o.Began)
 }
 
 // one walks one organisation.
