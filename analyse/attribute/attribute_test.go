@@ -142,6 +142,15 @@ func TestNothingIsCertainWithoutADeclaration(t *testing.T) {
 		all = append(all, k)
 	}
 	slices.Sort(all)
+	var everything discovery.Candidate
+	for _, k := range all {
+		if k != discovery.Declared && k != discovery.Shared && k != discovery.PTRForeign {
+			everything.Note(discovery.Evidence{Kind: k, At: start})
+		}
+	}
+	if got := attribute.Confidence(everything.Evidence, start); got != 95 {
+		t.Errorf("everything but a declaration amounts to %d", got)
+	}
 	assets := []string{"city.example", "a.b.city.example", "notcity.example", "city.example.net", "lg.jp", "x.lg.jp", "192.0.2.1", "192.0.3.1", "192.0.2.0/24", "192.0.0.0/16", "2001:db8::1"}
 	rapid.Check(t, func(r *rapid.T) {
 		c := discovery.Candidate{Asset: named(rapid.SampledFrom(assets).Draw(r, "asset"))}

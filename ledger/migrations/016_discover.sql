@@ -9,6 +9,8 @@ CREATE TABLE discovery (
 );
 CREATE UNIQUE INDEX discovery_asset ON discovery (org, kind, value);
 CREATE INDEX discovery_recent ON discovery (org, first_seen, id);
+CREATE INDEX discovery_newest ON discovery (first_seen, id);
+CREATE INDEX discovery_state ON discovery (org, state);
 CREATE INDEX discovery_looked ON discovery (org, looked);
 CREATE TABLE discovery_run (
   org TEXT PRIMARY KEY, asked BIGINT NOT NULL, asked_by TEXT NOT NULL,

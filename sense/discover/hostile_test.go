@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,14 +18,7 @@ import (
 // hostile is a server on loopback that answers as a test says, over UDP and TCP.
 func hostile(t *testing.T, answer func(w wire.ResponseWriter, q *wire.Msg)) string {
 	t.Helper()
-	p, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", p.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, l := bothWays(t)
 	for _, s := range []*wire.Server{{PacketConn: p}, {Listener: l}} {
 		up := make(chan struct{})
 		s.Handler, s.NotifyStartedFunc = wire.HandlerFunc(answer), func() { close(up) }
@@ -33,6 +27,23 @@ func hostile(t *testing.T, answer func(w wire.ResponseWriter, q *wire.Msg)) stri
 		t.Cleanup(func() { _ = s.Shutdown() })
 	}
 	return p.LocalAddr().String()
+}
+
+// bothWays listens on one port over UDP and TCP.
+func bothWays(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 100 {
+		p, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, err := net.Listen("tcp", p.LocalAddr().String()); err == nil {
+			return p, l
+		}
+		_ = p.Close() // Somebody else has the port over TCP.
+	}
+	t.Fatal("no port is free over UDP and TCP")
+	return nil, nil
 }
 
 // rr makes records; what cannot be written in a zone is made by hand.
@@ -230,6 +241,24 @@ func TestAReverseZoneThatAnswersAnythingIsNotBelieved(t *testing.T) {
 	s.Prefixes = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.0/24")}
 	found, sum := walked(t, s, fast(addr))
 	if len(found) != 1 || sum.Queries > 20 || strings.Count(strings.Join(sum.Notes, "\n"), "wildcard") != 2 {
+		t.Errorf("%d were found; %+v", len(found), sum)
+	}
+}
+
+// TestAWildcardThatVariesIsNotBelieved: no guess can be told from it.
+func TestAWildcardThatVariesIsNotBelieved(t *testing.T) {
+	var n atomic.Uint32
+	addr := hostile(t, func(w wire.ResponseWriter, q *wire.Msg) {
+		m := new(wire.Msg).SetReply(q)
+		if q.Question[0].Qtype == wire.TypeA && q.Question[0].Name != "city.example." {
+			m.Answer = rr(t, fmt.Sprintf("%s A 198.51.100.%d", q.Question[0].Name, n.Add(1)%250))
+		}
+		_ = w.WriteMsg(m)
+	})
+	o := fast(addr)
+	o.Labels = []string{"www", "mail"}
+	found, sum := walked(t, domain("city.example"), o)
+	if len(found) != 1 || len(sum.Notes) != 1 {
 		t.Errorf("%d were found; %+v", len(found), sum)
 	}
 }

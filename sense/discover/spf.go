@@ -44,6 +44,7 @@ func parseSPF(text string) (terms []spfTerm, macros int, err error) {
 		return nil, 0, fault.New(fault.TooLarge, op, "the SPF record is longer than %d bytes", maxSPFText)
 	}
 	var redirect *spfTerm
+	all := false // What stands behind it is never looked at (sections 5.1 and 6.1).
 	for i, word := range strings.Fields(text)[1:] {
 		if i >= maxSPFTerms {
 			return nil, macros, fault.New(fault.TooLarge, op, "the SPF record has more than %d terms", maxSPFTerms)
@@ -53,17 +54,19 @@ func parseSPF(text string) (terms []spfTerm, macros int, err error) {
 			return nil, macros, fault.As(fault.Invalid, op, err, "term %d of the SPF record, %q, is not one of RFC 7208", i+1, clipped(word))
 		}
 		switch {
+		case t.name == "all":
+			all = true
 		case strings.Contains(t.domain, "%"):
 			macros++
 		case t.name == "redirect" && redirect != nil:
 			return nil, macros, fault.New(fault.Invalid, op, "the SPF record has two redirects")
 		case t.name == "redirect":
 			redirect = &t
-		case kept:
+		case kept && !all:
 			terms = append(terms, t)
 		}
 	}
-	if redirect != nil {
+	if redirect != nil && !all {
 		terms = append(terms, *redirect) // It is looked at when nothing before matched.
 	}
 	return terms, macros, nil
