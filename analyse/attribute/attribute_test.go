@@ -323,6 +323,23 @@ func TestEvidenceAndDeclarationsGrowOld(t *testing.T) {
 		if d := r.get(city, "www.city.example"); stands(d) != "candidate 0 unknown" {
 			t.Errorf("without the declaration it is %q", stands(d))
 		}
+		// What nobody judged is forgotten in the end, and what is declared is not.
+		d := r.get(city, "198.51.100.1")
+		_, err := r.Judge(t.Context(), scope(city), d.ID, 0, attribute.Rejected, "not ours")
+		must(t, err)
+		r.now = r.now.Add(91 * 24 * time.Hour)
+		r.keep(city, r.found("city.example"))
+		r.now = r.now.Add(400 * 24 * time.Hour)
+		r.keep(city, r.found("city.example"))
+		p, err := r.List(t.Context(), scope(city), attribute.Filter{})
+		must(t, err)
+		var left []string
+		for _, d := range p.Items {
+			left = append(left, d.Asset.Value+" "+r.now.Sub(d.LastSeen).String())
+		}
+		if got := strings.Join(left, ", "); got != "city.example 0s, www.city.example 13968h0m0s, 198.51.100.1 13968h0m0s" && got != "city.example 0s, 198.51.100.1 13968h0m0s, www.city.example 13968h0m0s" {
+			t.Errorf("there are left %s", got)
+		}
 	})
 }
 

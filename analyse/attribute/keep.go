@@ -43,12 +43,16 @@ func (a *Attribution) Keep(ctx context.Context, o org.Organisation, w discovery.
 	const op = "attribute.keep"
 	now := a.d.Now().UTC()
 	weigh := a.weigher(o, now)
+	room, err := a.room(ctx, o.ID)
+	if err != nil {
+		return 0, fault.Wrap(op, err)
+	}
 	for batch := range slices.Chunk(w.Candidates, perWrite) {
 		made := 0
 		err := a.d.DB.Write(ctx, actor, func(tx *ledger.Tx) error {
 			made = 0
 			for _, c := range batch {
-				isNew, err := a.merge(ctx, tx, o.ID, c, weigh, now)
+				isNew, err := a.merge(ctx, tx, o.ID, c, weigh, now, room > fresh+made)
 				if err != nil {
 					return err
 				}
@@ -63,21 +67,53 @@ func (a *Attribution) Keep(ctx context.Context, o org.Organisation, w discovery.
 		}
 		fresh += made
 	}
-	return fresh, fault.Wrap(op, a.others(ctx, o.ID, weigh, now))
+	if err := a.others(ctx, o.ID, weigh, now); err != nil {
+		return fresh, fault.Wrap(op, err)
+	}
+	return fresh, fault.Wrap(op, a.lapse(ctx, o.ID, now))
+}
+
+// Limits of what is kept of one organisation.
+const (
+	maxKept = 50_000
+	lapsed  = 2 * counts // since a candidate was last seen
+)
+
+// room is how many more may be kept.
+func (a *Attribution) room(ctx context.Context, o ident.ID) (room int, err error) {
+	err = a.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		return q.QueryRow(ctx, `SELECT COUNT(*) FROM discovery WHERE org = ?`, o).Scan(&room)
+	})
+	return maxKept - room, err
+}
+
+// lapse forgets candidates that nobody judged and nobody saw for long: names that
+// somebody made up once are not kept for ever.
+func (a *Attribution) lapse(ctx context.Context, o ident.ID, now time.Time) error {
+	return a.d.DB.Write(ctx, actor, func(tx *ledger.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM discovery WHERE org = ? AND judged = 0 AND state = ? AND last_seen < ?`, o, string(Candidate), ledger.Micros(now.Add(-lapsed)))
+		return err
+	})
 }
 
 const actor = "hub:discover"
 
-// merge keeps one candidate.
-func (a *Attribution) merge(ctx context.Context, tx *ledger.Tx, o ident.ID, c discovery.Candidate, weigh func(*row), now time.Time) (isNew bool, err error) {
+// merge keeps one candidate, if it is known or there is room.
+func (a *Attribution) merge(ctx context.Context, tx *ledger.Tx, o ident.ID, c discovery.Candidate, weigh func(*row), now time.Time, room bool) (isNew bool, err error) {
 	r, err := scanRow(tx.QueryRow(ctx, selectRow+` WHERE org = ? AND kind = ? AND value = ?`, o, string(c.Asset.Kind), c.Asset.Value).Scan)
 	if isNew = ledger.NoRows(err); isNew {
+		if !room {
+			return false, nil
+		}
 		r, err = row{Discovery: Discovery{ID: a.d.Ident.New(ident.Discovery), Org: o, Asset: c.Asset, FirstSeen: now, LastSeen: now}}, nil
 	}
 	if err != nil {
 		return false, err
 	}
 	r.ThirdParty = c.ThirdParty
+	if len(c.Evidence) == 0 {
+		r.LastSeen = now // What is declared needs no evidence of the walk.
+	}
 	known := discovery.Candidate{Evidence: r.Facts}
 	for _, e := range c.Evidence {
 		known.Note(e)

@@ -60,8 +60,8 @@ const (
 	likely  = 50  // from here on the organisation counts as the owner
 )
 
-// fresh is how long evidence counts after it was last seen.
-const fresh = 90 * 24 * time.Hour
+// counts is how long evidence counts after it was last seen.
+const counts = 90 * 24 * time.Hour
 
 // Ground is one piece of evidence, explained.
 type Ground struct {
@@ -86,7 +86,7 @@ func Explain(list []discovery.Evidence, now time.Time) []Ground {
 
 // stale tells evidence that counts no more. A declaration is compared anew each
 // time, and is never older than that.
-func stale(e discovery.Evidence, now time.Time) bool { return now.Sub(e.At) > fresh }
+func stale(e discovery.Evidence, now time.Time) bool { return now.Sub(e.At) > counts }
 
 // Confidence weighs evidence as it stands at a moment. Kinds count once, however
 // often they were seen, and are taken as independent: what is left to doubt is

@@ -122,7 +122,7 @@ func newWalker(s Seeds, o Options) (*walker, error) {
 		o.Pause = pause
 	}
 	w := &walker{s: s, o: o, a: &asker{o: o, limit: o.Queries, failed: map[string]int{}, answers: map[string]*answer{}}, found: map[observable.Observable]*discovery.Candidate{},
-		queued: map[string]bool{}, leads: map[string]map[netip.Addr]bool{}, claims: map[netip.Addr][]claim{}, wild: map[string]*wildcard{}}
+		queued: map[string]bool{}, leads: map[string]map[netip.Addr]bool{}, claims: map[netip.Addr][]claim{}, wild: map[string]*wildcard{}, same: map[string]int{}}
 	for i, d := range s.Domains {
 		x, err := observable.ParseKind(observable.Domain, d.Name)
 		if err != nil {

@@ -316,6 +316,19 @@ func TestWithoutAResolverNobodyIsAsked(t *testing.T) {
 	}
 }
 
+// TestNamesThatSomebodyMadeUpAreNotTold: a wildcard, asked for a thousand names.
+func TestNamesThatSomebodyMadeUpAreNotTold(t *testing.T) {
+	s, list := domain("city.example"), passive{}
+	for i := range 1000 {
+		list = append(list, Sighting{fmt.Sprintf("r%d.city.example", i), "A", "198.51.100.1", time.Unix(1e9, 0)})
+	}
+	s.Passive = append(list, Sighting{"www.city.example", "A", "198.51.100.2", time.Unix(1e9, 0)})
+	found, sum := walked(t, s, fast(""))
+	if _, ok := found["www.city.example"]; !ok || len(found) != 1+maxAlike+1+2 || len(sum.Notes) != 1 {
+		t.Errorf("%d were found; %v", len(found), sum.Notes)
+	}
+}
+
 type passive []Sighting
 
 func (p passive) Below(_ context.Context, domain string) (out []Sighting, err error) {

@@ -34,7 +34,7 @@ func (w *walker) passive(ctx context.Context) error {
 
 func (w *walker) sighting(x Sighting) error {
 	name, ok := named(x.Name)
-	if !ok || !w.own(name) {
+	if !ok || !w.own(name) || w.alike(name, x) {
 		return nil
 	}
 	e := func(k discovery.Kind, via string) discovery.Evidence {
@@ -54,6 +54,21 @@ func (w *walker) sighting(x Sighting) error {
 		}
 	}
 	return nil
+}
+
+// maxAlike is how many names of one domain may lead to the same.
+const maxAlike = 100
+
+// alike tells a name that is one of very many with the same answer: a wildcard
+// that somebody asks for whatever comes to mind.
+func (w *walker) alike(name string, x Sighting) bool {
+	_, parent, _ := strings.Cut(name, ".")
+	key := parent + " " + x.Type + " " + x.Data
+	if w.same[key]++; w.same[key] <= maxAlike {
+		return false
+	}
+	w.note("%s: more than %d names lead to the same (wildcard); the others are not told", parent, maxAlike)
+	return true
 }
 
 const maxNamesTold = 5 // of a certificate, in the words about it

@@ -27,6 +27,7 @@ type walker struct {
 	leads       map[string]map[netip.Addr]bool // own name → addresses to which it leads by itself
 	claims      map[netip.Addr][]claim
 	wild        map[string]*wildcard
+	same        map[string]int // names that passive DNS saw with one answer
 	notes       []string
 }
 
