@@ -64,17 +64,16 @@ func (h *hub) walk(ctx context.Context, o org.Organisation) (discovery.Walk, err
 	if err != nil {
 		return discovery.Walk{}, err
 	}
-	s := discover.Seeds{Prefixes: o.Assets.Prefixes, Organisation: []string{o.Name, o.NameJA}, Passive: sightings{h.pdns, h.under(o.ID)}}
+	under := h.under(o.ID)
+	s := discover.Seeds{Prefixes: o.Assets.Prefixes, Organisation: []string{o.Name, o.NameJA}, Passive: sightings{h.pdns, under}}
 	for _, name := range attribute.Domains(o.Assets) {
 		s.Domains = append(s.Domains, discover.Domain{Name: name})
 		if d.Resolver != "" {
 			s.Domains[len(s.Domains)-1].Transfer = servers[name]
 		}
 	}
-	if h.certificates != nil {
-		if s.Certificates, err = h.certificates(ctx, o.ID); err != nil {
-			return discovery.Walk{}, err
-		}
+	if s.Certificates, err = h.exposure.Certificates(ctx, under); err != nil {
+		return discovery.Walk{}, err
 	}
 	return discover.Walk(ctx, s, discover.Options{Resolver: d.Resolver, Queries: d.Queries, Rate: float64(d.PerSecond), Labels: content.Labels()})
 }

@@ -29,7 +29,6 @@ import (
 	"noroshi/care"
 	"noroshi/config"
 	"noroshi/content"
-	"noroshi/discovery"
 	"noroshi/disk"
 	"noroshi/eventstore"
 	"noroshi/eventstore/replicas"
@@ -99,8 +98,6 @@ type hub struct {
 	started    time.Time
 
 	discoveries *attribute.Attribution
-	// certificates are those that scans saw of an organisation; nil while no scan is kept here.
-	certificates func(context.Context, ident.ID) ([]discovery.Seen, error)
 
 	copying                             sync.Mutex // held by the one backup that is under way
 	enrolAddr, consoleAddr, metricsAddr string

@@ -118,7 +118,14 @@ func showDiscovery(ctx context.Context, w io.Writer, c operator.Client, id, lang
 		if lang == "ja" {
 			text = r.TextJA
 		}
-		fmt.Fprintf(w, "  %3d  %s\n       %s  %s  %s  %s  %s\n", r.Share, text, r.At.Local().Format(time.DateTime), r.From, r.Asked, r.Via, r.Said)
+		weight := fmt.Sprint(r.Share)
+		if r.Factor > 0 {
+			weight = fmt.Sprint("×", r.Factor)
+		}
+		fmt.Fprintf(w, "  %5s  %s\n", weight, text)
+		for _, e := range r.Facts {
+			fmt.Fprintf(w, "         %s  %s  %s  %s  %s\n", e.At.Local().Format(time.DateTime), e.From, e.Asked, e.Via, e.Said)
+		}
 	}
 	if j := d.Discovery.Judgement; j != nil {
 		fmt.Fprintf(w, "  %s by %s on %s: %s\n", j.State, j.By, j.At.Local().Format(time.DateTime), j.Reason)

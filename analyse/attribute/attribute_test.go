@@ -127,6 +127,12 @@ func TestEvidenceIsWeighedAndTheOwnerMayBeUnknown(t *testing.T) {
 				t.Errorf("%s is %q, not %q", asset, got, want)
 			}
 		}
+		twice := r.found("twice.city.example", discovery.PassiveName)
+		twice.Note(discovery.Evidence{Kind: discovery.PassiveName, Asked: "AAAA twice.city.example", At: r.now})
+		r.keep(city, twice)
+		if g := r.get(city, "twice.city.example").Evidence; len(g) != 2 || len(g[1].Facts) != 2 || g[1].Share != 15 {
+			t.Errorf("what was seen twice is told as %+v", g)
+		}
 		d := r.get(city, "198.51.100.2")
 		if d.Evidence[0].Kind != discovery.PTR || d.Evidence[0].Share != 45 || d.Evidence[0].Text == "" || d.Evidence[0].TextJA == "" || d.Evidence[2].Factor != 0.4 {
 			t.Errorf("its reasons are %+v", d.Evidence)

@@ -63,22 +63,28 @@ const (
 // counts is how long evidence counts after it was last seen.
 const counts = 90 * 24 * time.Hour
 
-// Ground is one piece of evidence, explained.
+// Ground is one kind of evidence, explained, with what was seen of it.
 type Ground struct {
-	discovery.Evidence
-	Share  int     `json:"share"`            // of 100, that it says the asset is the organisation's
-	Factor float64 `json:"factor,omitempty"` // by which it takes away from what the others say
-	Stale  bool    `json:"stale,omitempty"`  // not seen for so long that it does not count
-	Text   string  `json:"text"`
-	TextJA string  `json:"text_ja"`
+	Kind   discovery.Kind       `json:"kind"`
+	Share  int                  `json:"share"`            // of 100, that it says the asset is the organisation's
+	Factor float64              `json:"factor,omitempty"` // by which it takes away from what the others say
+	Stale  bool                 `json:"stale,omitempty"`  // not seen for so long that it does not count
+	Text   string               `json:"text"`
+	TextJA string               `json:"text_ja"`
+	Facts  []discovery.Evidence `json:"facts"`
 }
 
-// Explain makes the reasons of evidence, the weightiest first.
+// Explain makes the grounds of evidence, the weightiest first.
 func Explain(list []discovery.Evidence, now time.Time) []Ground {
-	out := make([]Ground, 0, len(list))
+	out := []Ground{}
 	for _, e := range list {
-		w := weights[e.Kind]
-		out = append(out, Ground{Evidence: e, Share: w.share, Factor: w.factor, Stale: stale(e, now), Text: w.en, TextJA: w.ja})
+		i := slices.IndexFunc(out, func(g Ground) bool { return g.Kind == e.Kind })
+		if i < 0 {
+			w := weights[e.Kind]
+			i, out = len(out), append(out, Ground{Kind: e.Kind, Share: w.share, Factor: w.factor, Stale: true, Text: w.en, TextJA: w.ja})
+		}
+		out[i].Facts = append(out[i].Facts, e)
+		out[i].Stale = out[i].Stale && stale(e, now)
 	}
 	slices.SortStableFunc(out, func(a, b Ground) int { return b.Share - a.Share })
 	return out
