@@ -76,9 +76,9 @@ func (a *asking) exposed(h *HTTP, connect func() (net.Conn, error), first *http.
 	for _, p := range a.Pages {
 		b, asked := answers[p.Path]
 		if !asked {
-			resp, body := a.get(connect, p.Path)
-			if resp != nil {
-				b = whole(resp, body)
+			if resp, body := a.get(connect, p.Path); resp != nil && isThere(resp.StatusCode) {
+				// Who has no such page often repeats what was asked for.
+				b = bytes.ReplaceAll(whole(resp, body), []byte(p.Path), nil)
 			}
 			answers[p.Path] = b
 		}
@@ -92,6 +92,11 @@ func (a *asking) exposed(h *HTTP, connect func() (net.Conn, error), first *http.
 		}
 		h.Exposed = append(h.Exposed, x)
 	}
+}
+
+// isThere tells of a page that is shown, or would be to who may see it.
+func isThere(status int) bool {
+	return status/100 == 2 || status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
 // whole is an answer's first line, its headers in the order of their names, and its body.

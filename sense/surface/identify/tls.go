@@ -11,6 +11,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -80,6 +81,7 @@ func settings(c *tls.Config) *tls.Config {
 
 // secure takes the inventory of a port whose connections come to TLS by connect.
 func (a *asking) secure(connect func() (net.Conn, error)) bool {
+	connect = a.patiently(connect)
 	st, ok := a.shake(connect, &tls.Config{})
 	if !ok {
 		return false
@@ -89,6 +91,29 @@ func (a *asking) secure(connect func() (net.Conn, error)) bool {
 	a.tell("x509.issuer", a.s.TLS.Issuer)
 	a.s.TLS.inventory(connect, func(c *tls.Config) bool { _, ok := a.shake(connect, c); return ok })
 	return true
+}
+
+// patience is how often a connection is tried that does not come about: many
+// servers allow a few at a time, and need a moment to forget the last ones.
+const patience = 4
+
+// patiently is a connect that waits for a server which has enough for now.
+func (a *asking) patiently(connect func() (net.Conn, error)) func() (net.Conn, error) {
+	return func() (c net.Conn, err error) {
+		pause := 100 * time.Millisecond
+		for range patience {
+			if c, err = connect(); err == nil || !errors.Is(err, errNoTLS) && !errors.Is(err, syscall.ECONNREFUSED) {
+				return c, err
+			}
+			select {
+			case <-time.After(pause):
+				pause *= 2
+			case <-a.ctx.Done():
+				return nil, a.ctx.Err()
+			}
+		}
+		return nil, err
+	}
 }
 
 func (a *asking) shake(connect func() (net.Conn, error), c *tls.Config) (tls.ConnectionState, bool) {
