@@ -27,6 +27,11 @@ import (
 // believes to speak to the port given, whatever the real one is.
 func serve(t *testing.T, port uint16, f func(net.Conn)) Service {
 	t.Helper()
+	return serveTo(t, &Engine{Contact: "lab@example.jp\r\nX-Evil: 1"}, port, f)
+}
+
+func serveTo(t *testing.T, e *Engine, port uint16, f func(net.Conn)) Service {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +56,6 @@ func serve(t *testing.T, port uint16, f func(net.Conn)) Service {
 		var d net.Dialer
 		return d.DialContext(ctx, network, l.Addr().String())
 	}
-	e := &Engine{Contact: "lab@example.jp\r\nX-Evil: 1"}
 	return e.Identify(t.Context(), dial, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port))
 }
 
