@@ -1,6 +1,7 @@
 package content_test
 
 import (
+	"encoding/xml"
 	"io/fs"
 	"os"
 	"regexp"
@@ -12,6 +13,8 @@ import (
 	"noroshi/analyse/sigma"
 	"noroshi/content"
 	"noroshi/event"
+	"noroshi/sense/surface/identify"
+	"noroshi/sense/surface/recog"
 )
 
 // example is an event, as far as a rule looks at it.
@@ -142,6 +145,75 @@ func TestDrillIsNoRealAttack(t *testing.T) {
 		hits := set.Match(x.event())
 		if len(hits) != 1 || !hits[0].Rule.HasTag("noroshi.exercise") {
 			t.Errorf("%+v fires %d rules: %+v", x, len(hits), hits)
+		}
+	}
+}
+
+func TestEveryFingerprintKnowsItsExamples(t *testing.T) {
+	db, err := recog.Load(content.Fingerprints())
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := fs.Glob(content.Fingerprints(), "*.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		b, err := fs.ReadFile(content.Fingerprints(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d struct {
+			Matches string `xml:"matches,attr"`
+			All     []struct {
+				Pattern  string `xml:"pattern,attr"`
+				Examples []struct {
+					Text string     `xml:",chardata"`
+					Said []xml.Attr `xml:",any,attr"`
+				} `xml:"example"`
+				Params []struct {
+					Name string `xml:"name,attr"`
+				} `xml:"param"`
+			} `xml:"fingerprint"`
+		}
+		if err := xml.Unmarshal(b, &d); err != nil {
+			t.Fatal(err)
+		}
+		if name != d.Matches+".xml" {
+			t.Errorf("%s is about %s", name, d.Matches)
+		}
+		for _, f := range d.All {
+			if len(f.Examples) == 0 {
+				t.Errorf("%s: %s has no example", name, f.Pattern)
+			}
+			for _, x := range f.Examples {
+				m := db.Match(d.Matches, x.Text)
+				for _, p := range f.Params {
+					if m[p.Name] == "" {
+						t.Errorf("%s: %q says no %s", name, x.Text, p.Name)
+					}
+				}
+				for _, want := range x.Said {
+					if m[want.Name.Local] != want.Value {
+						t.Errorf("%s: %q says %v; want %s to be %q", name, x.Text, m, want.Name.Local, want.Value)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestTheListOfPagesIsSound(t *testing.T) {
+	all, err := identify.Pages(strings.NewReader(content.Pages))
+	if err != nil || len(all) < 20 {
+		t.Fatalf("%d pages, %v", len(all), err)
+	}
+	for _, p := range all {
+		if p.Pattern.MatchString("200 OK\n\nnothing to see here") {
+			t.Errorf("%s is found everywhere", p.Name)
+		}
+		if p.Pattern.SubexpIndex("version") > 0 && p.Product == "" {
+			t.Errorf("%s says the version of nothing", p.Name)
 		}
 	}
 }

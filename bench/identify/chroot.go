@@ -12,7 +12,7 @@ import (
 )
 
 // helpers are what the bed needs beside the services' packages.
-var helpers = []string{"iproute2", "inetutils-inetd", "pdns-backend-bind", "dovecot-imapd", "dovecot-pop3d", "postgresql", "ssl-cert"}
+var helpers = []string{"iproute2", "inetutils-inetd", "pdns-backend-bind", "dovecot-imapd", "dovecot-pop3d", "postgresql", "ruby", "ssl-cert"}
 
 // chroot is a Debian of its own with every package of the bed, made once and
 // kept. It is only read: whoever uses it lays a file system in memory over it.

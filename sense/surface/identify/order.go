@@ -32,6 +32,8 @@ var ways = []way{
 	{(*asking).beanstalk, []uint16{11300}},
 	{(*asking).gearman, []uint16{4730}},
 	{(*asking).clamd, []uint16{3310}},
+	{(*asking).zookeeper, []uint16{2181}},
+	{(*asking).nut, []uint16{3493}},
 }
 
 // together is how many ways are tried at once, each by its own connection: a

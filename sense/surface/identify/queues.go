@@ -137,6 +137,31 @@ func (a *asking) clamd() bool {
 	return true
 }
 
+// zookeeper asks for the short word that a server answers to everybody.
+func (a *asking) zookeeper() bool {
+	version, ok := strings.CutPrefix(string(a.exchange([]byte("srvr"), line)), "Zookeeper version: ")
+	if !ok {
+		return false
+	}
+	a.tell("zookeeper.version", version)
+	version, _, _ = strings.Cut(version, "-")
+	a.claim("zookeeper", "ZooKeeper", version)
+	return true
+}
+
+// nut asks a server of uninterruptible power supplies for its version.
+func (a *asking) nut() bool {
+	text := string(a.exchange([]byte("VER\n"), line))
+	said, ok := strings.CutPrefix(text, "Network UPS Tools upsd ")
+	if !ok {
+		return false
+	}
+	version, _, _ := strings.Cut(said, " ")
+	a.claim("nut", "Network UPS Tools", version)
+	a.tell("nut.version", said)
+	return true
+}
+
 // mumble pings a voice server, which answers with its version.
 func (a *asking) mumble() bool {
 	q := binary.BigEndian.AppendUint64(make([]byte, 4, 12), rand.Uint64())
