@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X noroshi/app.version=$(VERSION)
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 
-.PHONY: run build web test bench bench-chain bench-findings bench-hunt bench-ingest bench-push bench-sbom bench-scan soak fuzz bpf cross clean
+.PHONY: run build web test bench bench-chain bench-findings bench-hunt bench-identify bench-ingest bench-push bench-sbom bench-scan soak fuzz bpf cross clean
 
 run: build
 	./bin/noroshi up
@@ -25,7 +25,7 @@ test:
 	scripts/test
 
 # Each benchmark ends with a line BENCH NAME {json}; `make bench` runs all.
-bench: bench-chain bench-push bench-ingest bench-hunt bench-sbom bench-scan bench-findings
+bench: bench-chain bench-push bench-ingest bench-hunt bench-sbom bench-scan bench-findings bench-identify
 
 bench-chain: build
 	./bin/noroshi drill --ephemeral --repeat 50
@@ -55,6 +55,12 @@ bench-push: build
 bench-scan: build
 	go build -o bin/bench-scan ./bench/scan
 	./bin/bench-scan $(ARGS)
+
+# What real services of Debian are, asked by the scanner and by nmap; needs root, and
+# once debootstrap and some minutes. RECOG=… is the folder with recog's fingerprints.
+bench-identify: build
+	go build -o bin/bench-identify ./bench/identify
+	./bin/bench-identify -recog $(or $(RECOG),../shared/data/exposure/recog/xml) $(ARGS)
 
 # Bills of materials of 160 systems against osv-scanner's answers, and 10,000 systems asked who is hit.
 bench-sbom: build
