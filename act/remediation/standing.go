@@ -21,7 +21,7 @@ func (r *Remediation) Standing(ctx context.Context, s access.Scope, orgs []ident
 	of, at := ledger.In(orgs)
 	at = append(at, label.Real.String())
 	err := r.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		for part := range chunks(fingerprints, 500) {
+		for part := range slices.Chunk(fingerprints, 500) {
 			in, args := ledger.In(part)
 			list, err := readRows(ctx, q, `org IN `+of+` AND realm = ? AND fingerprint IN `+in, slices.Concat(at, args)...)
 			if err != nil {
