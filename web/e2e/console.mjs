@@ -2,14 +2,15 @@
 // link, runs a drill and watches the signal arrive, visits every page in both
 // languages, and asks axe about each. LINK is the sign-in link, DRILL a command
 // that runs a drill and prints JSON, BRAKED the link of a second platform whose
-// disk's brake is closed, SCREENSHOTS a folder for pictures.
+// disk's brake is closed, APPROVER the link of a second person who may approve the
+// scope that waits, SCREENSHOTS a folder for pictures.
 import { AxeBuilder } from "@axe-core/playwright";
 import { exec } from "node:child_process";
 import { promisify } from "node:util";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
-const { LINK, DRILL, BRAKED, SCREENSHOTS } = process.env;
+const { LINK, DRILL, BRAKED, APPROVER, SCREENSHOTS } = process.env;
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
@@ -122,14 +123,51 @@ try {
     await page.locator(".way li").nth(4).getByRole("link").first().click();
     await page.waitForURL(/\/findings/);
   });
+  await step("a second person approves the scope, and what is exposed appears", async () => {
+    const second = await (await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "ja-JP", colorScheme: "dark", reducedMotion: "reduce" })).newPage();
+    await second.goto(APPROVER);
+    await second.getByRole("navigation", { name: "Noroshi" }).waitFor();
+    await second.goto(origin + "/surface?view=scopes");
+    await second.locator("tbody tr").first().click();
+    await second.getByRole("button", { name: "承認する" }).click();
+    await second.locator("article .state-in_force").waitFor();
+    await second.close();
+    for (let tries = 0; ; tries++) {
+      await page.goto(origin + "/surface");
+      await page.locator("tbody tr, .empty").first().waitFor();
+      if (await page.locator("tbody tr", { hasText: "127.0.0.1" }).count()) break;
+      assert.ok(tries < 60, "the scanner found nothing");
+      await page.waitForTimeout(1000);
+    }
+    await page.keyboard.press("j");
+    await page.locator("article details").first().waitFor();
+    await shot("surface-ja");
+    await axe("surface");
+  });
+  await step("who is hit is one question, and its action is claimed by keyboard", async () => {
+    await page.goto(origin + "/hit?name=CVE-2026-90001");
+    await page.locator("tbody tr", { hasText: "shop" }).waitFor();
+    assert.match(await page.locator("tbody tr").first().innerText(), /left 2\.0\.0[\s\S]*2\.0\.1[\s\S]*web 1\.0\.0 → left 2\.0\.0/);
+    await shot("hit-ja");
+    await axe("who is hit");
+    await page.locator("tbody a .state-open").click();
+    await page.locator("article .fields").waitFor();
+    await page.keyboard.press("c");
+    await page.locator(".ask input").fill("2.0.1 に更新しました");
+    await page.locator(".ask input").press("Enter");
+    await page.locator("article .state-claimed").waitFor();
+    await shot("actions-ja");
+    await axe("actions");
+  });
   await step("every page is there in English, in light, with axe content", async () => {
     await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
     await page.getByRole("button", { name: "English" }).click();
-    for (const [path, name] of [["/", "beacon"], ["/findings?state=all", "findings"], ["/indicators?id=" + drill.indicator, "indicator"], ["/search", "search"], ["/nodes", "nodes"], ["/status?at=hop:store", "status"]]) {
+    for (const [path, name] of [["/", "beacon"], ["/findings?state=all", "findings"], ["/indicators?id=" + drill.indicator, "indicator"], ["/search", "search"], ["/nodes", "nodes"], ["/status?at=hop:store", "status"],
+      ["/actions?state=all", "actions"], ["/surface", "surface"], ["/surface?view=scopes", "scopes"], ["/surface?view=discoveries", "discoveries"], ["/surface?view=scans", "scans"], ["/hit", "systems"], ["/crypto", "crypto"], ["/notices", "notices"], ["/report", "report"]]) {
       await page.goto(origin + path);
       await page.getByRole("main").locator("h1").waitFor();
       await page.waitForLoadState("load");
-      await page.locator(".signal, tbody tr, .row").first().waitFor();
+      await page.locator(".signal, tbody tr, .row, .empty, .calm").first().waitFor();
       assert.equal(await page.evaluate(() => document.documentElement.lang), "en");
       const left = await page.getByRole("main").locator("h1, h2, h3, th, .tabs button").allInnerTexts();
       assert.deepEqual(left.filter((s) => /[ぁ-んァ-ヶ]/.test(s)), [], "Japanese is left on " + path);
