@@ -34,13 +34,16 @@ func (st *Store) root() ident.ID {
 
 // attribute says whose an address of a scope is: of who declared it most
 // specifically, when that is the scope's organisation or one below it, else of
-// the scope's organisation. Known tells whether somebody declared it.
+// the scope's organisation, which two people believe to have control of it. Known
+// tells whether that is the owner: at a provider of access (sector telecom) the
+// subscriber is, and only the provider knows who that is.
 func (st *Store) attribute(of ident.ID, a netip.Addr) (owner ident.ID, known bool) {
 	o, _ := st.declared(a)
 	if o != "" && slices.Contains(st.d.Tree().Subtree(of), o) {
 		return o, true
 	}
-	return of, false
+	at, _ := st.d.Tree().Get(of)
+	return of, at.Sector != "telecom"
 }
 
 // within lists the organisations below one that have declared addresses of a

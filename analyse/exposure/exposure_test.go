@@ -93,6 +93,7 @@ var tree = org.NewTree([]org.Organisation{
 	{ID: "org_0", Slug: "centre", Tenant: 1},
 	{ID: "org_a", Parent: "org_0", Slug: "a", Tenant: 2, Assets: org.Assets{Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}},
 	{ID: "org_a1", Parent: "org_a", Slug: "a1", Tenant: 3, Assets: org.Assets{Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.64/28")}}},
+	{ID: "org_i", Parent: "org_0", Slug: "i", Tenant: 5, Sector: "telecom"},
 	{ID: "org_b", Parent: "org_0", Slug: "b", Tenant: 4, Assets: org.Assets{Prefixes: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}},
 })
 
@@ -305,6 +306,19 @@ func TestAScanGoesOnWhereItWasLeft(t *testing.T) {
 			t.Error("one run was told of twice")
 		}
 	})
+}
+
+// TestWhoseAnAddressIs: of who declared it, else of whose scope it is; but a
+// provider of access is not the owner of its customers' machines.
+func TestWhoseAnAddressIs(t *testing.T) {
+	for of, want := range map[ident.ID]ident.ID{"org_a": "org_a", "org_i": ""} {
+		r := newRig(t, ledgertest.SQLite(t))
+		r.inForce(of, "203.0.113.0/24")
+		r.scan([]string{port("203.0.113.1", 6379, `,"service":"redis"`)})
+		if v := r.actions.last(t); len(v.Weaknesses) == 0 || v.Weaknesses[0].Org != want || v.Org != of {
+			t.Errorf("of %s: %+v", of, v)
+		}
+	}
 }
 
 func TestWhatIsSeenAndWhatChanged(t *testing.T) {
