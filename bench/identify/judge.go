@@ -101,7 +101,7 @@ func withoutEpoch(v string) string {
 }
 
 // repacked is what Debian writes behind the version of its makers.
-var repacked = regexp.MustCompile(`(\+(dfsg|ds|really)[0-9.]*)+$`)
+var repacked = regexp.MustCompile(`([+~](dfsg|ds|really)[0-9.]*)+$`)
 
 // upstream is the version that the makers gave.
 func upstream(v string) string {

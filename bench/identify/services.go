@@ -48,7 +48,6 @@ var services = []service{
 	{pkg: "syncthing", product: "Syncthing", port: 8384, start: `HOME=/tmp syncthing serve --no-browser --no-restart --no-upgrade --gui-address=0.0.0.0:8384 --home=/tmp/syncthing`},
 	{pkg: "rclone", product: "rclone", port: 8092, start: `HOME=/tmp rclone serve http /var/www/html --addr 0.0.0.0:8092`},
 	{pkg: "janus", product: "Janus WebRTC Server", port: 8093, start: `sed -i 's/port = 8088/port = 8093/' /etc/janus/janus.transport.http.jcfg; cd /tmp; janus`},
-	{pkg: "python3-tornado", product: "TornadoServer", port: 8094, start: `python3 -c 'import tornado.ioloop, tornado.web; tornado.web.Application([]).listen(8094); tornado.ioloop.IOLoop.current().start()'`},
 	{pkg: "python3-cherrypy3", product: "CherryPy", port: 8095, start: `cd /tmp; python3 -c 'import cherrypy; cherrypy.config.update({"server.socket_host": "0.0.0.0", "server.socket_port": 8095}); cherrypy.quickstart(None)'`},
 	{pkg: "python3-werkzeug", product: "Werkzeug", port: 8096, start: `python3 -c 'import werkzeug.serving, werkzeug.wrappers; werkzeug.serving.run_simple("0.0.0.0", 8096, werkzeug.wrappers.Response("bed"))'`},
 	{pkg: "python3-aiohttp", product: "aiohttp", port: 8097, start: `python3 -c 'import aiohttp.web; aiohttp.web.run_app(aiohttp.web.Application(), port=8097)'`},
@@ -80,7 +79,6 @@ var services = []service{
 	{pkg: "munin-node", product: "Munin", port: 4949, start: `echo 'allow .*10\.79\.0\.1' >>/etc/munin/munin-node.conf; mkdir -p /run/munin; munin-node --foreground`},
 	{pkg: "zookeeper", product: "ZooKeeper", port: 2181, start: `mkdir -p /tmp/zk; printf 'dataDir=/tmp/zk\nclientPort=2181\nadmin.enableServer=false\n' >/tmp/zk.cfg; cd /tmp; /usr/share/zookeeper/bin/zkServer.sh start-foreground /tmp/zk.cfg`},
 	{pkg: "nut-server", product: "Network UPS Tools", port: 3493, start: `mkdir -p /run/nut; chown nut /run/nut; printf '[ups]\ndriver = dummy-ups\nport = /tmp/ups.dev\n' >/etc/nut/ups.conf; printf 'LISTEN 0.0.0.0 3493\n' >/etc/nut/upsd.conf; chown root:nut /etc/nut/*; /lib/nut/upsd -D`},
-	{pkg: "leafnode", product: "Leafnode", port: 119, start: `printf 'server = news.example.test\nexpire = 20\nhostname = bed.example.test\nallowstrangers = 42\n' >/etc/news/leafnode/config; chmod 644 /etc/news/leafnode/config; echo 'nntp stream tcp nowait news /usr/sbin/leafnode leafnode' >/etc/bed.news; inetutils-inetd -d /etc/bed.news`},
 	{pkg: "gpsd", product: "gpsd", port: 2947, start: `gpsd -N -G -S 2947 udp://127.0.0.1:2948`},
 
 	{pkg: "ntpsec", product: "NTPsec", port: 123, udp: true, start: `printf 'disable ntp\nrestrict default kod nomodify nopeer noquery limited\nrestrict 10.79.0.0 mask 255.255.255.0\n' >/etc/bed.ntp; ntpd -n -c /etc/bed.ntp`},

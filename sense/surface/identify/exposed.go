@@ -69,18 +69,17 @@ type Exposed struct {
 	Version string `json:"version,omitempty"`
 }
 
-// exposed looks for each page; the first page has been read already. Of pages that
-// share a path one request is made.
-func (a *asking) exposed(h *HTTP, connect func() (net.Conn, error), first *http.Response, body []byte) {
-	answers := map[string][]byte{"/": whole(first, body)}
+// exposed looks for each page. Of pages that share a path one request is made,
+// and none of those whose answers are known.
+func (a *asking) exposed(h *HTTP, connect func() (net.Conn, error), known map[string][]byte) {
 	for _, p := range a.Pages {
-		b, asked := answers[p.Path]
+		b, asked := known[p.Path]
 		if !asked {
-			if resp, body := a.get(connect, p.Path); resp != nil && isThere(resp.StatusCode) {
+			if resp, body := a.get(connect, p.Path, perAnswer); resp != nil && isThere(resp.StatusCode) {
 				// Who has no such page often repeats what was asked for.
 				b = bytes.ReplaceAll(whole(resp, body), []byte(p.Path), nil)
 			}
-			answers[p.Path] = b
+			known[p.Path] = b
 		}
 		m := p.Pattern.FindSubmatch(b)
 		if m == nil {

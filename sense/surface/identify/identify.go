@@ -23,6 +23,7 @@ const (
 	maxText   = 512             // bytes of one text that is kept as evidence
 	perAnswer = 3 * time.Second // for one exchange
 	perBanner = time.Second     // for a server to speak first
+	perGuess  = 2 * time.Second // for a web server to show its first page where none is expected
 	perPort   = time.Minute     // for all exchanges with one port, what the gate makes them wait included
 )
 
@@ -62,7 +63,8 @@ type asking struct {
 	dial  Dial
 	to    netip.AddrPort
 	s     Service
-	heard Heard // over UDP
+	heard Heard         // over UDP
+	guess time.Duration // how long to wait for the first page
 }
 
 // Identify asks one open port. What it finds until ctx ends, it says.
@@ -70,7 +72,10 @@ func (e *Engine) Identify(ctx context.Context, dial Dial, to netip.AddrPort) Ser
 	ctx, cancel := context.WithTimeout(ctx, perPort)
 	defer cancel()
 	a := &asking{Engine: e, ctx: ctx, dial: dial, to: to, s: Service{Evidence: map[string]string{}}}
-	for _, round := range rounds(to.Port()) {
+	for i, round := range rounds(to.Port()) {
+		if a.guess = perGuess; i == 0 {
+			a.guess = perAnswer
+		}
 		if ctx.Err() != nil || a.try(round) {
 			break
 		}

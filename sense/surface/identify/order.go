@@ -53,6 +53,11 @@ func rounds(port uint16) (all [][]way) {
 		}
 	}
 	all = append(all, ways[:1])
+	if !slices.Contains(ways[1].ports, port) {
+		// Many a small web server serves one connection at a time: another beside this
+		// one would be in its way.
+		all, rest = append(all, rest[:1]), rest[1:]
+	}
 	return slices.AppendSeq(all, slices.Chunk(rest, together))
 }
 

@@ -16,7 +16,7 @@ type SecurityTxt struct {
 }
 
 func (a *asking) securityTxt(connect func() (net.Conn, error)) *SecurityTxt {
-	resp, body := a.get(connect, "/.well-known/security.txt")
+	resp, body := a.get(connect, "/.well-known/security.txt", perAnswer)
 	if resp == nil || resp.StatusCode != http.StatusOK {
 		return nil
 	}

@@ -44,7 +44,7 @@ func (a *asking) web() bool {
 // pages asks for the first page, and then for the few others that are worth a
 // connection.
 func (a *asking) pages(service string, connect func() (net.Conn, error)) bool {
-	resp, body := a.get(connect, "/")
+	resp, body := a.get(connect, "/", a.guess)
 	if resp == nil {
 		return false
 	}
@@ -65,7 +65,7 @@ func (a *asking) pages(service string, connect func() (net.Conn, error)) bool {
 	a.s.HTTP = h
 	a.tellHeaders(resp)
 	a.tell("html_title", h.Title)
-	icon, body2 := a.get(connect, "/favicon.ico")
+	icon, body2 := a.get(connect, "/favicon.ico", perAnswer)
 	if icon != nil && icon.StatusCode == http.StatusOK && len(body2) > 0 && len(body2) < maxAnswer && !bytes.Contains(body2, []byte("<html")) {
 		h.Favicon = newFavicon(body2)
 		a.tell("favicon.md5", h.Favicon.MD5)
@@ -74,7 +74,11 @@ func (a *asking) pages(service string, connect func() (net.Conn, error)) bool {
 		a.tellHeaders(icon) // Some say what they are where they refuse alone.
 	}
 	h.Security = a.securityTxt(connect)
-	a.exposed(h, connect, resp, body)
+	known := map[string][]byte{"/": whole(resp, body), "/favicon.ico": nil}
+	if icon != nil {
+		known["/favicon.ico"] = whole(icon, body2) // Often it is an error, and says who made it.
+	}
+	a.exposed(h, connect, known)
 	return true
 }
 
@@ -115,13 +119,13 @@ func missing(service string, resp *http.Response) (names []string) {
 
 // get asks for one path and reads a bounded answer. It asks for no compression
 // and unpacks none, so no answer is larger than its bytes.
-func (a *asking) get(connect func() (net.Conn, error), path string) (*http.Response, []byte) {
+func (a *asking) get(connect func() (net.Conn, error), path string, within time.Duration) (*http.Response, []byte) {
 	c, err := connect()
 	if err != nil {
 		return nil, nil
 	}
 	defer func() { _ = c.Close() }() // What it said is read.
-	_ = c.SetDeadline(time.Now().Add(perAnswer))
+	_ = c.SetDeadline(time.Now().Add(within))
 	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: "+a.to.String()+"\r\nUser-Agent: "+a.agent()+"\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"); err != nil {
 		return nil, nil
 	}
