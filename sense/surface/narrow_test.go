@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,9 +97,9 @@ func TestAScopeThatIsFollowedIsWithdrawnWithinASecond(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				changed := false
+				var changed atomic.Bool
 				s, err := Follow(t.Context(), "the hub", func(ctx context.Context) ([]byte, error) {
-					if changed {
+					if changed.Load() {
 						return then(ctx)
 					}
 					return []byte(sound), nil
@@ -115,7 +116,7 @@ func TestAScopeThatIsFollowedIsWithdrawnWithinASecond(t *testing.T) {
 				if g.withdrawn.Load() {
 					t.Fatal("a text that stands is withdrawn")
 				}
-				changed = true
+				changed.Store(true)
 				time.Sleep(time.Second)
 				synctest.Wait()
 				if !g.withdrawn.Load() {
