@@ -2,16 +2,15 @@ package api
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"noroshi/access"
 	"noroshi/action"
+	"noroshi/sheet"
 )
 
 type exportInput struct {
@@ -36,20 +35,16 @@ func (a *API) exportActions(ctx context.Context, s access.Scope, in *exportInput
 	return &huma.StreamResponse{Body: func(out huma.Context) {
 		out.SetHeader("Content-Type", "text/csv; charset=utf-8")
 		out.SetHeader("Content-Disposition", `attachment; filename="actions.csv"`)
-		w := out.BodyWriter()
-		_, _ = w.Write([]byte("\ufeff")) // A reader that is gone is seen at the flush.
-		c := csv.NewWriter(w)
-		c.UseCRLF = true
-		_ = c.Write(exported)
+		c := sheet.New(out.BodyWriter(), exported...)
 		err := a.b.Actions.Each(out.Context(), s, f, func(x action.Action) error {
 			o, _ := tree.Get(x.Org)
-			_ = c.Write(cells(o.Slug, x))
-			return c.Error()
+			c.Line(cells(o.Slug, x)...)
+			return nil
 		})
 		if err != nil && out.Context().Err() == nil {
-			_ = c.Write([]string{fmt.Sprintf("incomplete: %v", a.problem(ctx, "action-export", err))})
+			c.Line(fmt.Sprintf("incomplete: %v", a.problem(ctx, "action-export", err)))
 		}
-		c.Flush()
+		_ = c.Flush() // A reader that is gone is told nothing.
 	}}, nil
 }
 
@@ -62,19 +57,7 @@ func cells(organisation string, x action.Action) []string {
 		}
 		return t.UTC().Format(time.RFC3339)
 	}
-	line := []string{string(x.ID), organisation, strconv.FormatBool(x.OwnerKnown), string(x.Source), string(x.State), string(w.Level), strconv.FormatBool(w.Threat.KEV), w.Asset.Kind,
+	return []string{string(x.ID), organisation, strconv.FormatBool(x.OwnerKnown), string(x.Source), string(x.State), string(w.Level), strconv.FormatBool(w.Threat.KEV), w.Asset.Kind,
 		w.Asset.Key, w.Asset.Name, strconv.FormatBool(w.Asset.Exposed), w.Place, w.Check, w.Name, w.Title, w.TitleJA, w.Version, w.Fix, w.FixJA, date(x.Due), x.DueWhy, x.DueWhyJA,
 		x.Assignee, date(x.FirstSeen), date(x.LastSeen), date(x.Ended), strconv.Itoa(x.Reopened), strconv.Itoa(x.Escalated), strconv.Itoa(x.Priority)}
-	for i := range line {
-		line[i] = plain(line[i])
-	}
-	return line
-}
-
-// plain makes a cell that no spreadsheet takes for a formula.
-func plain(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]) {
-		return "'" + s
-	}
-	return s
 }

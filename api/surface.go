@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"noroshi/analyse/exposure"
 	"noroshi/fault"
 	"noroshi/ident"
+	"noroshi/sheet"
 )
 
 // surfaceList chooses a page of a list.
@@ -148,32 +148,25 @@ func (a *API) crypto(ctx context.Context, s access.Scope, in *orgInput) (*struct
 	return &struct{ Body CryptoInventory }{CryptoInventory{sum, append([]exposure.Crypto{}, list[:min(len(list), maxCryptoItems)]...)}}, err
 }
 
-// sheet is a CSV file.
-type sheet struct {
+// table is a CSV file.
+type table struct {
 	Type string `header:"Content-Type"`
 	File string `header:"Content-Disposition"`
 	Body []byte
 }
 
-// newSheet writes rows so that a spreadsheet takes no cell for a formula: what
-// stands in them comes from whoever answered.
-func newSheet(name string, header []string, rows [][]string) (*sheet, error) {
+// newSheet writes rows into a file.
+func newSheet(name string, header []string, rows [][]string) (*table, error) {
 	var b bytes.Buffer
-	b.WriteString("\ufeff") // Without it spreadsheets in Japan read Shift JIS.
-	w := csv.NewWriter(&b)
-	all := append([][]string{header}, rows...)
-	for _, r := range all {
-		for i, cell := range r {
-			if strings.HasPrefix(cell, "=") || strings.HasPrefix(cell, "+") || strings.HasPrefix(cell, "-") || strings.HasPrefix(cell, "@") {
-				r[i] = "'" + cell
-			}
-		}
+	w := sheet.New(&b, header...)
+	for _, r := range rows {
+		w.Line(r...)
 	}
-	err := w.WriteAll(all)
-	return &sheet{"text/csv; charset=utf-8", `attachment; filename="` + name + `"`, b.Bytes()}, fault.Wrap("api.csv", err)
+	err := w.Flush()
+	return &table{"text/csv; charset=utf-8", `attachment; filename="` + name + `"`, b.Bytes()}, fault.Wrap("api.csv", err)
 }
 
-func (a *API) cryptoCSV(ctx context.Context, s access.Scope, in *orgInput) (*sheet, error) {
+func (a *API) cryptoCSV(ctx context.Context, s access.Scope, in *orgInput) (*table, error) {
 	_, list, err := a.b.Exposure.Cryptos(ctx, s, in.Org)
 	if err != nil {
 		return nil, err
@@ -189,7 +182,7 @@ func (a *API) cryptoCSV(ctx context.Context, s access.Scope, in *orgInput) (*she
 	return newSheet("crypto.csv", []string{"org", "address", "place", "service", "kind", "versions", "groups", "post_quantum_ready", "why", "why_ja", "subject", "signature", "key_bits", "not_after"}, out)
 }
 
-func (a *API) servicesCSV(ctx context.Context, s access.Scope, in *orgInput) (*sheet, error) {
+func (a *API) servicesCSV(ctx context.Context, s access.Scope, in *orgInput) (*table, error) {
 	var out [][]string
 	f := exposure.Filter{Org: in.Org, Limit: 500}
 	for {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/csv"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
+	"noroshi/sheet"
 )
 
 func (a *API) systems() {
@@ -173,11 +173,7 @@ var whoColumns = []string{"organisation", "system", "version", "owner", "importa
 func (a *API) writeWho(out huma.Context, s access.Scope, name string, w systems.Who) {
 	out.SetHeader("Content-Type", "text/csv; charset=utf-8")
 	out.SetHeader("Content-Disposition", `attachment; filename="who-is-hit.csv"`)
-	body := out.BodyWriter()
-	_, _ = body.Write([]byte("\ufeff")) // A reader that is gone is seen at the flush.
-	c := csv.NewWriter(body)
-	c.UseCRLF = true
-	_ = c.Write(whoColumns)
+	c := sheet.New(out.BodyWriter(), whoColumns...)
 	tree := a.b.Tree()
 	for {
 		for _, h := range w.Items {
@@ -186,19 +182,15 @@ func (a *API) writeWho(out huma.Context, s access.Scope, name string, w systems.
 			if x := h.Action; x != nil {
 				copy(line[12:], []string{string(x.ID), string(x.State), x.Assignee, x.Due.UTC().Format(time.RFC3339)})
 			}
-			for i := range line {
-				line[i] = plain(line[i])
-			}
-			_ = c.Write(line)
+			c.Line(line...)
 		}
-		c.Flush()
-		if w.Next == "" || c.Error() != nil {
+		err := c.Flush() // A reader that is gone is seen here.
+		if w.Next == "" || err != nil {
 			return
 		}
-		var err error
 		if w, err = a.b.Systems.WhoIsHit(out.Context(), s, name, w.Next, 500); err != nil {
-			_ = c.Write([]string{"incomplete: " + fault.PublicOf(err)})
-			c.Flush()
+			c.Line("incomplete: " + fault.PublicOf(err))
+			_ = c.Flush() // Nobody could be told.
 			return
 		}
 	}

@@ -3,7 +3,6 @@ package notice
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"noroshi/access"
 	"noroshi/fault"
 	"noroshi/ident"
+	"noroshi/sheet"
 )
 
 // Letter is a notice in plain words with the owner's link in it. Whoever has the
@@ -50,10 +50,7 @@ const maxExport = 20_000
 func (n *Notices) Export(ctx context.Context, s access.Scope, f Filter) ([]byte, error) {
 	const op = "notice.export"
 	var b bytes.Buffer
-	b.WriteString("\ufeff") // Spreadsheets would read Japanese wrongly.
-	w := csv.NewWriter(&b)
-	w.UseCRLF = true
-	_ = w.Write(columns) // Into memory; Flush tells.
+	w := sheet.New(&b, columns...)
 	f.Limit = maxPage
 	for total := 0; ; {
 		p, err := n.List(ctx, s, f)
@@ -64,16 +61,19 @@ func (n *Notices) Export(ctx context.Context, s access.Scope, f Filter) ([]byte,
 			return nil, fault.New(fault.TooLarge, op, "more than %d notices are exported in parts: choose a provider, a state or a group", maxExport)
 		}
 		for _, x := range p.Items {
-			_ = w.Write(n.line(x))
+			w.Line(n.line(x)...)
 		}
 		if p.Next == "" {
 			break
 		}
 		f.Cursor = p.Next
 	}
-	w.Flush()
-	return b.Bytes(), fault.Wrap(op, w.Error())
+	err := w.Flush()
+	return b.Bytes(), fault.Wrap(op, err)
 }
+
+// maxCell bounds a cell, in bytes: devices say what they like.
+const maxCell = 4000
 
 func (n *Notices) line(x Notice) []string {
 	var places, names, en, ja []string
@@ -90,17 +90,7 @@ func (n *Notices) line(x Notice) []string {
 	line := []string{string(x.ID), string(x.State), x.Device.Address.String(), strings.Join(places, " "), x.FirstSeen.Format(time.RFC3339), x.LastSeen.Format(time.RFC3339), string(x.Group), string(x.Level()), kev,
 		x.Device.Kind, x.Device.Maker, x.Device.Name, x.Device.NameJA, x.Device.Firmware, strings.Join(names, " "), strings.Join(en, "; "), strings.Join(ja, "; "), n.link(x)}
 	for i := range line {
-		line[i] = cell(line[i])
+		line[i] = clip(line[i], maxCell)
 	}
 	return line
-}
-
-// cell makes a text fit for a table: a program that opens tables computes what
-// begins like a formula, and devices say what they like.
-func cell(s string) string {
-	s = clip(s, 4000)
-	if s != "" && strings.ContainsRune("=+-@|%＝＋－＠", []rune(s)[0]) {
-		return "'" + s
-	}
-	return s
 }
