@@ -247,6 +247,13 @@ func (w *world) rest(tree []member, in func(member) bool) {
 		}
 		return true
 	})
+	waitFor(w, "everybody who is late was reminded", func() bool {
+		var late api.Page[action.Action, action.State]
+		must(w, w.API.Get(w.Context(), "/api/v1/actions?overdue=true&limit=500", &late))
+		var told api.Reminders
+		must(w, w.API.Get(w.Context(), "/api/v1/actions/reminders?limit=500", &told))
+		return len(told.Items) == len(late.Items)
+	})
 	waitFor(w, "every organisation was walked", func() bool { return len(w.discoveries()) == len(w.orgs)-1 })
 	var all []org.Organisation
 	for _, o := range w.orgs {
