@@ -75,16 +75,25 @@ func wire(t *testing.T) (here, there string) {
 		"link add eth0 netns " + here + " type veth peer name eth0 netns " + there,
 		"-n " + here + " addr add 10.78.0.1/24 dev eth0", "-n " + there + " addr add 10.78.0.2/24 dev eth0",
 		"-n " + here + " addr add fd78::1/64 dev eth0 nodad", "-n " + there + " addr add fd78::2/64 dev eth0 nodad",
+		dadOff + here, dadOff + there,
 		"-n " + here + " link set eth0 up", "-n " + there + " link set eth0 up", "-n " + there + " link set lo up",
 		"-n " + here + " route add 10.99.0.0/16 via 10.78.0.2", "-n " + here + " route add fd99::/112 via fd78::2",
 		"-n " + there + " route add local 10.99.0.0/16 dev lo", "-n " + there + " route add local fd99::/112 dev lo",
 	} {
-		if out, err := exec.Command("ip", strings.Fields(c)...).CombinedOutput(); err != nil {
+		args := strings.Fields(c)
+		if ns, ok := strings.CutPrefix(c, dadOff); ok {
+			// A neighbour asks by its link-local address, which it may not use for up to
+			// two seconds while it looks for a duplicate.
+			args = []string{"netns", "exec", ns, "sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad"}
+		}
+		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
 			t.Fatalf("ip %s: %v: %s", c, err, out)
 		}
 	}
 	return here, there
 }
+
+const dadOff = "without duplicates: "
 
 // listen opens a port in a namespace; the socket stays there.
 func listen(t *testing.T, ns, address string) net.Listener {
