@@ -31,10 +31,14 @@ func (r *Result) Weigh(known *exploited.Known, at Place) {
 // is the caller's to follow: a hit stays a hit, with the reason beside it.
 func (r *Result) Decide(d *vex.Decisions) {
 	for i := range r.Hits {
-		h := &r.Hits[i]
-		if decision, ok := d.Of(vex.Hit{Names: h.Names, Component: h.Package(), System: r.Product()}); ok {
-			h.Decision = &decision
-		}
+		r.Hits[i].Decide(d, r.Product())
+	}
+}
+
+// Decide adds what was decided about a hit in a system.
+func (h *Hit) Decide(d *vex.Decisions, system vex.Product) {
+	if decision, ok := d.Of(vex.Hit{Names: h.Names, Component: h.Package(), System: system}); ok {
+		h.Decision = &decision
 	}
 }
 
