@@ -1,6 +1,8 @@
 package affected
 
 import (
+	"time"
+
 	"noroshi/analyse/cvss"
 	"noroshi/analyse/exploited"
 	"noroshi/analyse/ssvc"
@@ -40,6 +42,19 @@ func (h *Hit) Decide(d *vex.Decisions, system vex.Product) {
 	if decision, ok := d.Of(vex.Hit{Names: h.Names, Component: h.Package(), System: system}); ok {
 		h.Decision = &decision
 	}
+}
+
+// Statements are what is decided about the hits of a system. One about which
+// nothing is decided is under investigation since a moment.
+func Statements(hits []Hit, at time.Time) (list []vex.Statement) {
+	for _, h := range hits {
+		s := vex.Statement{Weakness: h.Names, Product: vex.Product{PURL: h.Package()}, Status: vex.UnderInvestigation, At: at}
+		if x := h.Decision; x != nil {
+			s.Status, s.Justification, s.Why, s.Action, s.At = x.Status, x.Justification, x.Why, x.Action, x.At
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // Product is the system as decisions name it.
