@@ -53,7 +53,7 @@ func (a *API) decisions() {
 	register(a, op{"system-vex", http.MethodGet, "/systems/{id}/vex", "What hits a system and what is decided about it, as OpenVEX, CycloneDX or CSAF", access.ViewSystems},
 		func(ctx context.Context, s access.Scope, in *struct {
 			IDInput
-			formatInput
+			FormatInput
 		}) (*file, error) {
 			document, err := a.b.Systems.WriteVEX(ctx, s, in.ID, in.Format)
 			return &file{Type: "application/json", Disposition: `attachment; filename="` + string(in.ID) + "." + in.Format + `.json"`, Body: document}, err
@@ -63,12 +63,13 @@ func (a *API) decisions() {
 
 type vexBody struct{ Body systems.VEX }
 
-type formatInput struct {
+// FormatInput is the format of a document of decisions.
+type FormatInput struct {
 	Format string `query:"format" enum:"openvex,cyclonedx,csaf" default:"openvex"`
 }
 
 func (a *API) exportVEX(ctx context.Context, s access.Scope, in *struct {
-	formatInput
+	FormatInput
 	Org ident.ID `query:"org" required:"true" maxLength:"64"`
 }) (*huma.StreamResponse, error) {
 	// Who may not ask, or too early, hears it before the first byte.
