@@ -50,7 +50,9 @@ func (x *Systems) document(id ident.ID) (d vex.Document, err error) {
 		return d, nil
 	}
 	o, _ := x.d.Tree().Get(k.Org)
-	d = vex.Document{ID: fmt.Sprintf("urn:noroshi:vex:%s:%d", id, k.InForce.Number), Author: o.Name, At: x.now().Truncate(time.Second), System: k.product()}
+	at := x.now().Truncate(time.Second)
+	// Decisions change, so each document is one of its own.
+	d = vex.Document{ID: fmt.Sprintf("urn:noroshi:vex:%s:%d:%d", id, k.InForce.Number, at.Unix()), Author: o.Name, At: at, System: k.product()}
 	d.Statements = affected.Statements(m.hits(k), d.At)
 	return d, nil
 }
