@@ -22,7 +22,7 @@ const (
 	Claimed  State = "claimed"  // its owner says that it is mended; not yet looked at
 	Excepted State = "excepted" // accepted until a date, by somebody who may
 	Proved   State = "proved"   // a survey covered the place and did not see it any more
-	Refuted  State = "refuted"  // it was never so: a person says, with a reason that expires
+	Refuted  State = "refuted"  // it was never so: a person says, with a reason that expires, or a decision (VEX) that lasts
 )
 
 // States lists them as a board shows them.
@@ -65,6 +65,15 @@ type Threat struct {
 	WhyJA string `json:"why_ja,omitempty"`
 }
 
+// Decision is what an organisation decided about a weakness that is there to be
+// seen (VEX): that it need do nothing. It holds for as long as a survey says so.
+type Decision struct {
+	Status        string `json:"status"` // not_affected, fixed
+	Justification string `json:"justification,omitempty"`
+	Why           string `json:"why"` // with who decided, and in which document
+	WhyJA         string `json:"why_ja"`
+}
+
 // Weakness is what a source saw: an action before anybody knows whether it is
 // new.
 type Weakness struct {
@@ -88,6 +97,8 @@ type Weakness struct {
 	Threat    Threat     `json:"threat,omitzero"`
 	Evidence  []Evidence `json:"evidence,omitempty"`
 	Reference string     `json:"reference,omitempty"` // a URL to read more
+	// Decision tells that it was seen and need not be mended.
+	Decision *Decision `json:"decision,omitempty"`
 }
 
 // Level is how bad it is, as finding.Level says it.
@@ -153,7 +164,8 @@ type Action struct {
 	Silent      int         `json:"silent"` // surveys in a row that got no answer at the place
 	// Proof is what the survey saw that proved it.
 	Proof *Evidence `json:"proof,omitempty"`
-	// RefutedUntil is when what a person refuted is to be looked at again.
+	// RefutedUntil is when what a person refuted is to be looked at again; zero
+	// for what a decision refutes, which a survey takes back.
 	RefutedUntil time.Time `json:"refuted_until,omitzero"`
 	// Priority orders what is to be done first, the highest number; docs/actions.md
 	// says what it is made of.

@@ -52,6 +52,7 @@ type Outcome struct {
 	Seen     int      `json:"seen"`     // that were known, whatever became of them
 	Reopened int      `json:"reopened"` // of those seen: proved or refuted once, and there again
 	Denied   int      `json:"denied"`   // of those seen: claimed to be mended, and still there
+	Refuted  int      `json:"refuted"`  // of those seen: decided to be no weakness here
 	Proved   int      `json:"proved"`
 	Silent   int      `json:"silent"`  // not seen, and no answer that would prove it
 	Skipped  int      `json:"skipped"` // older than what is known, or at an organisation out of reach

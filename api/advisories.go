@@ -19,7 +19,7 @@ func (a *API) advisories() {
 		})
 	register(a, op{"advisory-load", http.MethodPost, "/advisories/{feed}", "Load a zip file of OSV advisories as the new state of a feed, or one advisory in JSON", access.ManageAdvisories},
 		func(ctx context.Context, s access.Scope, in *struct {
-			feedInput
+			FeedInput
 			RawBody []byte `contentType:"application/octet-stream"`
 		}) (*feedBody, error) {
 			f, err := a.b.Systems.Load(ctx, s, in.Feed, in.Feed, in.RawBody)
@@ -27,7 +27,7 @@ func (a *API) advisories() {
 		}, large(systems.MaxFeed))
 	register(a, op{"advisory-accept", http.MethodPost, "/advisories/{feed}/accept", "Believe what waits of a feed", access.ManageAdvisories},
 		func(ctx context.Context, s access.Scope, in *struct {
-			feedInput
+			FeedInput
 			Body struct {
 				Version int64 `json:"version" doc:"the version that was looked at"`
 			}
@@ -37,7 +37,8 @@ func (a *API) advisories() {
 		})
 }
 
-type feedInput struct {
+// FeedInput names a feed in a path.
+type FeedInput struct {
 	Feed string `path:"feed" maxLength:"128"`
 }
 

@@ -52,6 +52,7 @@ func New(b Backend) *API {
 	a.surface()
 	a.notices()
 	a.systems()
+	a.decisions()
 	a.whoIsHit()
 	a.advisories()
 	a.discoveries()

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -26,6 +28,13 @@ func TestEveryOperationDeclaresItsAction(t *testing.T) {
 			action, ok := op.Metadata["action"].(access.Action)
 			if !ok || action == "" {
 				t.Errorf("%s %s declares no action", op.Method, path)
+			}
+			// A part of the path that no field takes, such as one of an embedded type
+			// that is not exported, would be empty for ever.
+			for part := range strings.SplitSeq(path, "/") {
+				if name, ok := strings.CutPrefix(part, "{"); ok && !slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "path" && p.Name == strings.TrimSuffix(name, "}") }) {
+					t.Errorf("%s takes no %s", op.OperationID, part)
+				}
 			}
 			if (action == "public") != public[op.OperationID] {
 				t.Errorf("%s is public: %v", op.OperationID, action == "public")

@@ -14,16 +14,9 @@ type VEXOptions struct {
 	Now                time.Time
 }
 
-// WriteVEX writes the decisions about the hits of a system; a hit about which
-// nothing is decided is under investigation.
+// WriteVEX writes the decisions about the hits of a system.
 func WriteVEX(w io.Writer, r affected.Result, o VEXOptions) error {
 	d := vex.Document{ID: o.ID, Author: o.Author, At: o.Now.UTC().Truncate(time.Second), System: r.Product()}
-	for _, h := range r.Hits {
-		s := vex.Statement{Weakness: h.Names, Product: vex.Product{PURL: h.Package()}, Status: vex.UnderInvestigation, At: d.At}
-		if x := h.Decision; x != nil {
-			s.Status, s.Justification, s.Why, s.Action, s.At = x.Status, x.Justification, x.Why, x.Action, x.At
-		}
-		d.Statements = append(d.Statements, s)
-	}
+	d.Statements = affected.Statements(r.Hits, d.At)
 	return vex.Write(w, o.Format, d)
 }

@@ -47,7 +47,7 @@ func commands() []command {
 		{"discover", "--domain NAME --prefix PREFIX --resolver ADDRESS:PORT", "look for the names and addresses that an organisation has, from what it declares; needs no hub", runDiscover},
 		{"discoveries", "list | show ID | confirm ID | reject ID | run", "what walks found at the hub, whose it probably is and why; a person's judgement is remembered", discoveries},
 		{"sbom", "scan DIR | check FILE… | who-is-hit CVE FILE… | quality FILE…", "say what a system is made of, which known weaknesses hit it, and who is hit by one; needs no hub", runSBOM},
-		{"system", "list | add NAME | show ID | upload ID FILE | compare ID | retire ID", "the systems of the organisations with their bills of materials, at the hub", runSystem},
+		{"system", "list | add NAME | show ID | upload ID FILE | compare ID | retire ID | decide FILE | vex", "the systems of the organisations with their bills of materials, at the hub", runSystem},
 		{"who-is-hit", "CVE", "who of the systems at the hub has a known weakness, through what, and where its action stands", whoAtHub},
 		{"advisory", "list | load FILE | accept FEED", "what systems are matched with, at the hub", runAdvisory},
 		{"action", "list | show ID | submit FILE | …", "what must be done about weaknesses, by whom and by when; work on it, hand in what was seen, and see what is proved", runAction},

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"noroshi/analyse/systems"
+	"noroshi/analyse/vex"
 	"noroshi/api/operator"
 	"noroshi/fault"
 	"noroshi/ident"
@@ -54,9 +56,9 @@ func (c *actionCommand) whoOfHub(ctx context.Context, hub operator.Client, name 
 			}
 		} else {
 			if cursor == "" {
-				fmt.Fprintf(t, c.in("%d organisations, %d of %d systems are hit by %s\n", "%[4]s の影響: %[1]d組織、%[3]dシステム中%[2]d件\n"), w.Organisations, w.Systems, w.Looked, name)
-				if w.Systems > 0 {
-					fmt.Fprintln(t, c.in("ORGANISATION\tSYSTEM\tCOMPONENT\tFIXED IN\tTHROUGH\tSEEN FROM OUTSIDE\tOWNER\tACTION", "組織\tシステム\t部品\t修正版\t経路\t外部公開\t担当\t対応"))
+				fmt.Fprintf(t, c.in("%d organisations, %d of %d systems are hit by %s; %d hits are decided to be none\n", "%[4]s の影響: %[1]d組織、%[3]dシステム中%[2]d件(影響なしと判断 %[5]d件)\n"), w.Organisations, w.Systems, w.Looked, name, w.Decided)
+				if len(w.Items) > 0 {
+					fmt.Fprintln(t, c.in("ORGANISATION\tSYSTEM\tCOMPONENT\tFIXED IN\tTHROUGH\tSEEN FROM OUTSIDE\tOWNER\tACTION\tDECISION", "組織\tシステム\t部品\t修正版\t経路\t外部公開\t担当\t対応\t判断"))
 				}
 			}
 			c.hits(t, w.Items, slugs)
@@ -78,9 +80,19 @@ func (c *actionCommand) hits(t *tabwriter.Writer, list []systems.Hit, slugs map[
 		if h.Action != nil {
 			done = c.in(string(h.Action.State), stateJA[h.Action.State]) + " " + string(h.Action.ID)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", slugs[h.Org], plain(strings.TrimSpace(h.Name+" "+h.Version)), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path)),
-			plain(seen), plain(h.Owner), done)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", slugs[h.Org], plain(strings.TrimSpace(h.Name+" "+h.Version)), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path)),
+			plain(seen), plain(h.Owner), done, plain(c.decision(h.Decision)))
 	}
+}
+
+// decision says what was decided about a hit, and why.
+func (c *actionCommand) decision(d *vex.Decision) string {
+	if d == nil {
+		return ""
+	}
+	words := map[vex.Status][2]string{vex.NotAffected: {"not affected", "影響なし"}, vex.Fixed: {"fixed", "修正済"}, vex.Affected: {"affected", "影響あり"}, vex.UnderInvestigation: {"looked into", "調査中"}}[d.Status]
+	why := cmp.Or(d.Why, d.Justification, d.Action)
+	return strings.TrimSuffix(c.in(words[0], words[1])+": "+why, ": ")
 }
 
 // slugs are the short names of the organisations.

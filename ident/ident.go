@@ -42,6 +42,7 @@ const (
 	OptOut    Prefix = "opt"
 	Change    Prefix = "chg"
 	Discovery Prefix = "dsc"
+	VEX       Prefix = "vex"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -15,6 +15,7 @@ const (
 	changed  = "changed"
 	owned    = "owned"
 	proved   = "proved"
+	refuted  = "refuted"
 	silent   = "silent" // it is counted, and no line of history
 )
 
@@ -29,7 +30,18 @@ func (t *taking) fresh(o ident.ID, w seen) *row {
 	a.Weakness.Org = ""
 	a.digest = digest(a.Weakness)
 	t.r.open(a, at)
+	if w.Decision != nil {
+		a.refute(at)
+	}
 	return a
+}
+
+// refute ends an action by the decision about its weakness, which lasts: only a
+// survey that sees the weakness without one opens it again.
+func (a *row) refute(at time.Time) {
+	a.State, a.stateAt, a.Ended, a.remind = action.Refuted, at, at, time.Time{}
+	a.Proof, a.Exception, a.RefutedUntil, a.Silent, a.silentAt = nil, nil, time.Time{}, 0, time.Time{}
+	a.Why, a.WhyJA = a.Weakness.Decision.Why, a.Weakness.Decision.WhyJA
 }
 
 // open begins the time in which an action is to be done.
@@ -72,6 +84,13 @@ func (t *taking) judgeSeen(a *row, o ident.ID, w seen) (event string) {
 		a.Org, a.OwnerKnown = o, true
 	}
 	switch {
+	case w.Decision != nil && a.State == action.Refuted && a.RefutedUntil.After(at): // A person said so before.
+	case w.Decision != nil && a.State == action.Refuted && a.RefutedUntil.IsZero():
+		a.Why, a.WhyJA = a.Weakness.Decision.Why, a.Weakness.Decision.WhyJA
+	case w.Decision != nil:
+		event = refuted
+		a.refute(at)
+		t.out.Refuted++
 	case a.State == action.Claimed && !t.v.Began.Before(a.stateAt):
 		event = denied
 		a.State, a.stateAt = action.Open, at
@@ -85,16 +104,19 @@ func (t *taking) judgeSeen(a *row, o ident.ID, w seen) (event string) {
 		t.out.Reopened++
 	case a.State == action.Refuted && !a.RefutedUntil.After(at):
 		event = reopened
+		a.Why, a.WhyJA = "it is seen, and its refutation has ended", "誤検知とした期限が切れ、再び確認されました"
+		if a.RefutedUntil.IsZero() {
+			a.Why, a.WhyJA = "it is seen, and the decision about it does not hold any more", "影響なしとした判断(VEX)が当てはまらなくなりました"
+		}
 		t.r.open(a, at)
 		a.Reopened++
-		a.Why, a.WhyJA = "it is seen, and its refutation has ended", "誤検知とした期限が切れ、再び確認されました"
 		t.out.Reopened++
 	}
 	if event == "" {
 		return ""
 	}
 	a.LastSeen, a.LastLooked, a.Silent = at, at, 0
-	if event == reopened || event == denied {
+	if event == reopened || event == denied || event == refuted {
 		a.By = t.by()
 		a.Version++
 	}

@@ -76,9 +76,12 @@ func (r *Remediation) expire(ctx context.Context) (n int, err error) {
 }
 
 // reopenExpired opens an action again. What was accepted keeps its old date, and
-// is late at once; what was refuted gets a new one.
+// is late at once; what was refuted gets a new one, unless a decision refutes it
+// too.
 func (r *Remediation) reopenExpired(a *row, now time.Time) {
-	if a.State == action.Refuted {
+	if a.State == action.Refuted && a.Weakness.Decision != nil {
+		a.refute(now)
+	} else if a.State == action.Refuted {
 		r.open(a, now)
 		a.Reopened++
 		a.Why, a.WhyJA = "its refutation has ended", "誤検知とした期限が切れました"

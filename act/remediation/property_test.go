@@ -57,9 +57,10 @@ func (m *machine) weaknesses() (list []action.Weakness) {
 }
 
 // look covers some organisations, checks and hosts, and sees some of what it
-// covers.
+// covers, of which some is decided to be no weakness.
 func (m *machine) look() {
 	v := m.rig.survey(rapid.SampledFrom(m.orgs).Draw(m.t, "org"), nil)
+	v.Source = action.BySBOM
 	if rapid.Bool().Draw(m.t, "both") {
 		v.Orgs = m.orgs
 	}
@@ -72,11 +73,15 @@ func (m *machine) look() {
 		v.Began, v.Ended = v.Began.Add(-90*time.Minute), v.Ended.Add(-90*time.Minute)
 	}
 	covers := append([]ident.ID{v.Org}, v.Orgs...)
-	met := map[string]bool{}
+	met, decided := map[string]bool{}, map[string]bool{}
 	for _, w := range m.weaknesses() {
 		if slices.Contains(covers, w.Org) && slices.Contains(v.Coverage.Checks, w.Check) && slices.Contains(v.Coverage.Answered, w.Asset.Key+" "+w.Place) && rapid.Bool().Draw(m.t, "seen") {
+			k := string(w.Org) + action.Fingerprint(v.Source, w)
+			if met[k] = true; rapid.IntRange(0, 2).Draw(m.t, "decided") == 0 {
+				decided[k] = true
+				w.Decision = &action.Decision{Status: "not_affected", Why: rapid.SampledFrom([]string{"one", "two"}).Draw(m.t, "why"), WhyJA: "影響なし"}
+			}
 			v.Weaknesses = append(v.Weaknesses, w)
-			met[string(w.Org)+action.Fingerprint(v.Source, w)] = true
 		}
 	}
 	m.take(m.tb, v)
@@ -85,15 +90,24 @@ func (m *machine) look() {
 		was, known := m.last[id]
 		stale := known && v.Ended.Before(was.LastLooked)
 		seen := met[string(a.Org)+a.Fingerprint]
+		not := decided[string(a.Org)+a.Fingerprint]
 		l := look(a.Weakness.Check, a.Weakness.Asset, a.Weakness.Place)
 		covered := slices.Contains(covers, a.Org)
 		switch {
 		case seen && !stale && a.State == action.Proved:
 			m.t.Fatalf("it is seen and proved to be gone: %+v", a)
+		case seen && not && !stale && a.State != action.Refuted:
+			m.t.Fatalf("it is decided, and is %s: %+v", a.State, a)
 		case !known:
-			if !seen || a.State != action.Open {
+			if !seen || !not && a.State != action.Open {
 				m.t.Fatalf("nobody saw it: %+v", a)
 			}
+		case was.State != action.Refuted && a.State == action.Refuted && (!not || stale):
+			m.t.Fatalf("a survey without a decision refuted it: %+v", a)
+		case lasts(was) && seen && !not && !stale && (a.State != action.Open || a.Reopened != was.Reopened+1 || !a.Due.After(m.now)):
+			m.t.Fatalf("the decision is gone, and it is %+v", a)
+		case lasts(was) && !seen && a.State != action.Refuted:
+			m.t.Fatalf("nobody saw it without its decision, and it is %+v", a)
 		case was.State.Live() && a.State == action.Proved && (!covered || seen || stale || l == action.Uncovered):
 			m.t.Fatalf("it was proved by a survey that did not look: %+v", a)
 		case was.State.Live() && a.State == action.Proved && l == action.Silent && m.quiet[id] == 0:
@@ -115,6 +129,9 @@ func (m *machine) look() {
 		}
 	}
 }
+
+// lasts tells what a decision refutes.
+func lasts(a action.Action) bool { return a.State == action.Refuted && a.RefutedUntil.IsZero() }
 
 func same(a, b action.Action) bool {
 	return a.State == b.State && a.Version == b.Version && a.LastLooked.Equal(b.LastLooked)
@@ -165,7 +182,7 @@ func (m *machine) wait() {
 	must(m.t, m.Tick(m.tb.Context()))
 	m.onlySurveysProve("time")
 	for _, a := range m.all() {
-		if e := a.Exception; a.State == action.Excepted && !e.Until.After(m.now) || a.State == action.Refuted && !a.RefutedUntil.After(m.now) {
+		if e := a.Exception; a.State == action.Excepted && !e.Until.After(m.now) || a.State == action.Refuted && !lasts(a) && !a.RefutedUntil.After(m.now) {
 			m.t.Fatalf("it has ended and still counts: %+v", a)
 		}
 	}
@@ -192,6 +209,9 @@ func (m *machine) check() {
 		states[a.State]++
 		if (a.State == action.Proved) != (a.Proof != nil) || a.State.Live() != a.Ended.IsZero() {
 			m.t.Fatalf("%+v is at odds with itself", a)
+		}
+		if lasts(a) && (a.Weakness.Decision == nil || a.Why != a.Weakness.Decision.Why) {
+			m.t.Fatalf("%+v is refuted by nobody", a)
 		}
 	}
 	for id := range m.last {

@@ -75,6 +75,9 @@ func (r *Remediation) check(s access.Scope, v *action.Survey) error {
 		if !slices.Contains(v.Coverage.Checks, w.Check) {
 			return bad(at+".check", "%.64q is not among the checks of the coverage", w.Check)
 		}
+		if w.Decision != nil && v.Source != action.BySBOM {
+			return bad(at+".decision", "decisions are about components; what %s sees is refuted by a person", v.Source)
+		}
 		if place, why := weaknessFault(w); why != "" {
 			return bad(at+"."+place, "%s", why)
 		}
@@ -142,6 +145,14 @@ func weaknessFault(w *action.Weakness) (place, why string) {
 		"name": {w.Name, 200}, "title": {w.Title, 300}, "title_ja": {w.TitleJA, 600}, "version": {w.Version, 200}, "fix": {w.Fix, 2000}, "fix_ja": {w.FixJA, 4000},
 		"reference": {w.Reference, 500}, "threat.why": {t.Why, 1000}, "threat.why_ja": {t.WhyJA, 2000}}); why != "" {
 		return place, why
+	}
+	if d := w.Decision; d != nil {
+		if place, why := badText(map[string]text{"justification": {d.Justification, 100}, "why": {d.Why, 2000}, "why_ja": {d.WhyJA, 4000}}); why != "" {
+			return "decision." + place, why
+		}
+		if d.Status != "not_affected" && d.Status != "fixed" || d.Why == "" {
+			return "decision", "it is not_affected or fixed, and says why"
+		}
 	}
 	switch {
 	case w.Level.Rank() == 0:

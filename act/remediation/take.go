@@ -144,7 +144,11 @@ func (t *taking) meet(ctx context.Context, tx *ledger.Tx, s step) error {
 	}
 	for _, a := range fresh {
 		t.changed[a.Org] = true
-		if err := tx.Record(ctx, "action", a.ID, a.Org, "opened", map[string]any{"survey": t.v.ID, "due": a.Due}); err != nil {
+		event, said := "opened", map[string]any{"survey": t.v.ID, "due": a.Due}
+		if a.State == action.Refuted {
+			event, said = refuted, map[string]any{"survey": t.v.ID, "state": a.State, "why": a.Why, "why_ja": a.WhyJA}
+		}
+		if err := tx.Record(ctx, "action", a.ID, a.Org, event, said); err != nil {
 			return err
 		}
 	}

@@ -226,3 +226,64 @@ func TestSurveyTouchesOnlyItsScope(t *testing.T) {
 		t.Errorf("another's actions are listed: %v", p.Items)
 	}
 }
+
+// TestADecisionRefutesForAsLongAsItIsSaid: what is seen and decided is refuted,
+// never proved, asks for nothing, and is open again, as the same record, when it is
+// seen without the decision.
+func TestADecisionRefutesForAsLongAsItIsSaid(t *testing.T) {
+	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
+		ctx, r := t.Context(), newRig(t, db)
+		w := weakness("org_a", 1, "CVE-2026-1", action.Critical)
+		look := func(d *action.Decision) action.Outcome {
+			r.now = r.now.Add(day)
+			w.Decision = d
+			v := r.survey("org_a", at(1), w)
+			v.Source = action.BySBOM
+			return r.take(t, v)
+		}
+		not := &action.Decision{Status: "not_affected", Justification: "component_not_present", Why: "never called", WhyJA: "呼び出されない"}
+		look(not)
+		a := r.only(t, remediation.Filter{})
+		id := a.ID
+		if a.State != action.Refuted || a.Why != "never called" || a.WhyJA != "呼び出されない" || a.Proof != nil || !a.RefutedUntil.IsZero() {
+			t.Fatalf("decided from the first day: %+v", a)
+		}
+		if h, err := r.History(ctx, r.hub, id); err != nil || len(h) != 1 || h[0].Action != "refuted" {
+			t.Errorf("its history is %+v, %v", h, err)
+		}
+		r.now = r.now.AddDate(2, 0, 0)
+		must(t, r.Tick(ctx))
+		if p, err := r.Reminders(ctx, r.hub, "", "", 0); err != nil || len(p.Items) > 0 || r.only(t, remediation.Filter{}).State != action.Refuted {
+			t.Errorf("time ended it, or reminded of it: %+v, %v", p, err)
+		}
+		if out := look(nil); out.Reopened != 1 {
+			t.Errorf("without the decision: %+v", out)
+		}
+		a = r.only(t, remediation.Filter{})
+		if a.ID != id || a.State != action.Open || a.Weakness.Decision != nil || !a.Due.After(r.now) || a.Why == "" || a.WhyJA == "" {
+			t.Errorf("after that it is %+v", a)
+		}
+		// A person refutes it until a day; a decision holds beyond that day.
+		a, err := r.Refute(ctx, r.hub, id, a.Version, "the banner lies", r.now.Add(2*day))
+		must(t, err)
+		look(not)
+		if a = r.only(t, remediation.Filter{}); a.Why != "the banner lies" {
+			t.Errorf("the person's word is gone: %+v", a)
+		}
+		r.now = r.now.Add(2 * day)
+		must(t, r.Tick(ctx))
+		if a = r.only(t, remediation.Filter{}); a.State != action.Refuted || a.Why != "never called" {
+			t.Errorf("the person's day has passed, the decision holds, and it is %+v", a)
+		}
+		w.Decision = &action.Decision{Status: "affected", Why: "it hits"}
+		v := r.survey("org_a", at(1), w)
+		v.Source = action.BySBOM
+		if _, err := r.Take(ctx, r.hub, v); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("a decision that it hits: %v", err)
+		}
+		v.Source, v.Weaknesses[0].Decision = action.BySurface, not
+		if _, err := r.Take(ctx, r.hub, v); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("a scan decides: %v", err)
+		}
+	})
+}

@@ -1,6 +1,8 @@
 package affected
 
 import (
+	"time"
+
 	"noroshi/analyse/cvss"
 	"noroshi/analyse/exploited"
 	"noroshi/analyse/ssvc"
@@ -31,11 +33,28 @@ func (r *Result) Weigh(known *exploited.Known, at Place) {
 // is the caller's to follow: a hit stays a hit, with the reason beside it.
 func (r *Result) Decide(d *vex.Decisions) {
 	for i := range r.Hits {
-		h := &r.Hits[i]
-		if decision, ok := d.Of(vex.Hit{Names: h.Names, Component: h.Package(), System: r.Product()}); ok {
-			h.Decision = &decision
-		}
+		r.Hits[i].Decide(d, r.Product())
 	}
+}
+
+// Decide adds what was decided about a hit in a system.
+func (h *Hit) Decide(d *vex.Decisions, system vex.Product) {
+	if decision, ok := d.Of(vex.Hit{Names: h.Names, Component: h.Package(), System: system}); ok {
+		h.Decision = &decision
+	}
+}
+
+// Statements are what is decided about the hits of a system. One about which
+// nothing is decided is under investigation since a moment.
+func Statements(hits []Hit, at time.Time) (list []vex.Statement) {
+	for _, h := range hits {
+		s := vex.Statement{Weakness: h.Names, Product: vex.Product{PURL: h.Package()}, Status: vex.UnderInvestigation, At: at}
+		if x := h.Decision; x != nil {
+			s.Status, s.Justification, s.Why, s.Action, s.At = x.Status, x.Justification, x.Why, x.Action, x.At
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // Product is the system as decisions name it.

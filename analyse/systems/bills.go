@@ -50,12 +50,8 @@ func (x *Systems) Upload(ctx context.Context, s access.Scope, id ident.ID, versi
 	if b.Version = cmp.Or(version, parts.Version); !sound(b.Version, maxName) {
 		return b, fault.New(fault.Invalid, op, "the version is longer than %d bytes, or holds what is no text", maxName).At("version")
 	}
-	var kept bytes.Buffer
-	z := gzip.NewWriter(&kept)
-	if _, err := z.Write(document); err != nil {
-		return b, fault.Wrap(op, err)
-	}
-	if err := z.Close(); err != nil {
+	kept, err := pack(document)
+	if err != nil {
 		return b, fault.Wrap(op, err)
 	}
 	err = x.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error {
@@ -76,7 +72,7 @@ func (x *Systems) Upload(ctx context.Context, s access.Scope, id ident.ID, versi
 		b.Number++
 		b.Version = cmp.Or(b.Version, "#"+strconv.Itoa(b.Number))
 		if _, err := tx.Exec(ctx, `INSERT INTO system_bill (system, number, org, at, body, document) VALUES (?,?,?,?,?,?)`,
-			string(id), b.Number, string(sys.Org), ledger.Micros(b.At), ledger.JSON(b), kept.Bytes()); err != nil {
+			string(id), b.Number, string(sys.Org), ledger.Micros(b.At), ledger.JSON(b), kept); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM system_bill WHERE system = ? AND number <= ?`, string(id), b.Number-MaxBills); err != nil {
@@ -148,15 +144,32 @@ func kept(ctx context.Context, q ledger.Queryer, id ident.ID, number int) (b Bil
 	if err := json.Unmarshal([]byte(body), &b); err != nil {
 		return b, nil, err
 	}
+	document, err = unpack(packed, MaxDocument, b.SHA256)
+	return b, document, err
+}
+
+// pack compresses a document as the ledger keeps it.
+func pack(document []byte) ([]byte, error) {
+	var kept bytes.Buffer
+	z := gzip.NewWriter(&kept)
+	if _, err := z.Write(document); err != nil {
+		return nil, err
+	}
+	err := z.Close()
+	return kept.Bytes(), err
+}
+
+// unpack gives a document back, which must be the one that was handed in.
+func unpack(packed []byte, most int64, digest string) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
-		return b, nil, err
+		return nil, err
 	}
-	document, err = io.ReadAll(io.LimitReader(z, MaxDocument+1))
-	if sum := sha256.Sum256(document); err == nil && hex.EncodeToString(sum[:]) != b.SHA256 {
-		err = fault.New(fault.Internal, "systems.document", "bill of materials %d of %s is not what was handed in: its SHA-256 is another", number, id)
+	document, err := io.ReadAll(io.LimitReader(z, most+1))
+	if sum := sha256.Sum256(document); err == nil && hex.EncodeToString(sum[:]) != digest {
+		err = fault.New(fault.Internal, "systems.unpack", "a document is not what was handed in: its SHA-256 is not %s any more", digest)
 	}
-	return b, document, err
+	return document, err
 }
 
 // CycloneDX writes a bill of materials as CycloneDX, whatever it was handed in as.

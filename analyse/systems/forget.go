@@ -9,32 +9,43 @@ import (
 	"noroshi/ledger"
 )
 
-// Forget deletes the bills of materials of an organisation that are not in force
-// and were handed in before a moment; the zero time means all of its systems.
+// Forget deletes the bills of materials of an organisation that are not in force,
+// and the decisions that were withdrawn, from before a moment; the zero time means
+// all of its systems and decisions.
 func (x *Systems) Forget(ctx context.Context, org ident.ID, before time.Time) (n int64, err error) {
-	query, args := `DELETE FROM system_bill WHERE org = ?`, []any{string(org)}
-	if !before.IsZero() {
-		query += ` AND at < ? AND number < (SELECT MAX(newer.number) FROM system_bill newer WHERE newer.system = system_bill.system)`
-		args = append(args, ledger.Micros(before))
+	all := before.IsZero()
+	o, at := string(org), ledger.Micros(before)
+	type deletion struct {
+		query string
+		args  []any
+	}
+	list := []deletion{
+		{`DELETE FROM system_bill WHERE org = ? AND at < ? AND number < (SELECT MAX(newer.number) FROM system_bill newer WHERE newer.system = system_bill.system)`, []any{o, at}},
+		{`DELETE FROM vex_document WHERE org = ? AND at < ? AND state = ?`, []any{o, at, Withdrawn}},
+	}
+	if all {
+		list = []deletion{{`DELETE FROM system_bill WHERE org = ?`, []any{o}}, {`DELETE FROM vex_document WHERE org = ?`, []any{o}}, {`DELETE FROM system WHERE org = ?`, []any{o}}}
 	}
 	err = x.d.DB.Write(ctx, "hub:care", func(tx *ledger.Tx) error {
-		r, err := tx.Exec(ctx, query, args...)
-		if err != nil {
-			return err
+		n = 0
+		for _, d := range list {
+			r, err := tx.Exec(ctx, d.query, d.args...)
+			if err != nil {
+				return err
+			}
+			some, err := r.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += some
 		}
-		if n, err = r.RowsAffected(); err != nil || !before.IsZero() {
-			return err
+		if n == 0 || !all {
+			return nil
 		}
-		if r, err = tx.Exec(ctx, `DELETE FROM system WHERE org = ?`, string(org)); err != nil {
-			return err
-		}
-		if n, err = r.RowsAffected(); err != nil || n == 0 {
-			return err
-		}
-		_, err = edition.Next(ctx, tx)
+		_, err := edition.Next(ctx, tx)
 		return err
 	})
-	if n > 0 && before.IsZero() {
+	if n > 0 && all {
 		err = x.after(ctx, "systems.forget", err)
 	}
 	return n, fault.Wrap("systems.forget", err)

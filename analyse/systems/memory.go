@@ -11,6 +11,7 @@ import (
 
 	"noroshi/analyse/affected"
 	"noroshi/analyse/exploited"
+	"noroshi/bom"
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
@@ -26,7 +27,8 @@ type memory struct {
 	advisories *affected.Advisories
 	attacks    *exploited.Known
 	of         map[ident.ID]*known
-	feeds      map[string]int64 // the number of each feed's last change
+	decided    map[ident.ID]*decided // by organisation
+	feeds      map[string]int64      // the number of each feed's last change
 	// Since the last look of Match: which systems may be hit otherwise than
 	// before, and the hits that those gained that changed in nothing else.
 	touched map[ident.ID]bool
@@ -36,12 +38,13 @@ type memory struct {
 // known is a system in memory.
 type known struct {
 	System
+	purl    bom.PURL // as its bill of materials says
 	changed int64
 	matched uint64 // the sum of what its last survey said
 }
 
 func newMemory() *memory {
-	return &memory{edition: -1, inventory: affected.NewInventory(), advisories: affected.New(), attacks: &exploited.Known{}, of: map[ident.ID]*known{}, feeds: map[string]int64{},
+	return &memory{edition: -1, inventory: affected.NewInventory(), advisories: affected.New(), attacks: &exploited.Known{}, of: map[ident.ID]*known{}, decided: map[ident.ID]*decided{}, feeds: map[string]int64{},
 		touched: map[ident.ID]bool{}, gained: map[ident.ID][]affected.Hit{}}
 }
 
@@ -57,7 +60,7 @@ func (m *memory) sum(k *known) uint64 {
 	if k.InForce != nil {
 		_, _ = h.Write([]byte(k.InForce.Version))
 	}
-	return sum + h.Sum64()
+	return sum + h.Sum64() + m.decidedSum(k)
 }
 
 // row is what is asked first: what changed.
@@ -75,9 +78,9 @@ func (x *Systems) Refresh(ctx context.Context) error {
 	defer x.looking.Unlock()
 	var number int64
 	var count int
-	var systems, feeds []row
+	var systems, feeds, vex []row
 	err := x.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		systems, feeds = nil, nil
+		systems, feeds, vex = nil, nil, nil
 		if number, err = edition.Read(ctx, q); err != nil || number == x.mem.edition {
 			return err
 		}
@@ -85,6 +88,9 @@ func (x *Systems) Refresh(ctx context.Context) error {
 			return err
 		}
 		if err := q.QueryRow(ctx, `SELECT COUNT(*) FROM system`).Scan(&count); err != nil {
+			return err
+		}
+		if vex, err = rows(ctx, q, `SELECT org, MAX(changed), 0 FROM vex_document GROUP BY org`); err != nil {
 			return err
 		}
 		feeds, err = rows(ctx, q, `SELECT name, changed, 0 FROM advisory_feed ORDER BY name`)
@@ -97,6 +103,9 @@ func (x *Systems) Refresh(ctx context.Context) error {
 		return nil
 	}
 	if err := x.takeSystems(ctx, systems, count); err != nil {
+		return err
+	}
+	if err := x.takeDecisions(ctx, vex); err != nil {
 		return err
 	}
 	packages, err := x.takeFeeds(ctx, feeds)
@@ -203,6 +212,7 @@ func (x *Systems) takeSystem(ctx context.Context, id ident.ID, r row) error {
 		if err != nil {
 			return fault.As(fault.Internal, "systems.refresh", err, "a bill of materials of %s was read once and cannot be any more", id)
 		}
+		k.purl = parts.PURL
 		parts.Name, parts.Version = string(id), k.InForce.Version
 		m.mu.Lock()
 		defer m.mu.Unlock()

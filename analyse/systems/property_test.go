@@ -16,7 +16,7 @@ import (
 )
 
 // TestWhateverComesFirstTheActionsAreTheSame lets systems, their versions,
-// advisories and withdrawals come in a random order with matches between them, on
+// advisories, decisions and withdrawals of both come in a random order with matches between them, on
 // two hubs, and compares what the surveys left with a hub that begins with all of
 // it and knows of no survey.
 func TestWhateverComesFirstTheActionsAreTheSame(t *testing.T) {
@@ -30,12 +30,12 @@ func TestWhateverComesFirstTheActionsAreTheSame(t *testing.T) {
 			_, err := x.Load(t.Context(), r.centre, "", "x", []byte(strings.Replace(text, "2026-01-01", fmt.Sprintf("2026-01-%02d", 1+random.IntN(28)), 1)))
 			must(t, err)
 		}
-		for step := range 40 {
+		for step := range 60 {
 			ctx, x := t.Context(), hubs[random.IntN(2)]
 			must(t, x.Refresh(ctx))
 			name, s := fmt.Sprint("s", random.IntN(4)), []access.Scope{r.a, r.b}[random.IntN(2)]
 			key := name + string(s.Orgs()[0])
-			switch random.IntN(7) {
+			switch random.IntN(9) {
 			case 0, 1:
 				if ids[key] == "" {
 					sys, err := x.Add(ctx, s, s.Orgs()[0], systems.Facts{Name: name})
@@ -64,6 +64,23 @@ func TestWhateverComesFirstTheActionsAreTheSame(t *testing.T) {
 					said(x, random.IntN(advisories))
 				}
 			case 6:
+				product := fmt.Sprint("pkg:npm/p", random.IntN(4), []string{"", "@2.0.0", "?vers=vers:npm/<2.0.0"}[random.IntN(3)])
+				status := []string{"not_affected", "not_affected", "affected"}[random.IntN(3)]
+				for n := range 6 {
+					_, err := x.Decide(ctx, s, s.Orgs()[0], "x", decision(fmt.Sprint("CVE-2026-", n), product, status, 1+random.IntN(28)))
+					must(t, err)
+				}
+			case 7:
+				p, err := x.Decided(ctx, s, "", "", 0)
+				must(t, err)
+				if len(p.Items) == 0 {
+					break
+				}
+				if v := p.Items[random.IntN(len(p.Items))]; v.State == systems.InForce {
+					_, err := x.Withdraw(ctx, s, v.ID, v.Version, "x")
+					must(t, err)
+				}
+			case 8:
 				must(t, r.Match(ctx)) // One hub at a time matches.
 			}
 		}

@@ -104,7 +104,7 @@ func (b *board) says() map[string]string {
 			x = bytes.ReplaceAll(x, []byte(w.Evidence[i].By), nil)
 			x = bytes.ReplaceAll(x, []byte(w.Evidence[i].At.Format(time.RFC3339Nano)), nil)
 		}
-		out[k] = strings.Join([]string{string(w.Org), w.Asset.Key, w.Place, w.Name, w.Version, w.Fix, w.Title, string(x)}, " | ")
+		out[k] = strings.Join([]string{string(w.Org), w.Asset.Key, w.Place, w.Name, w.Version, w.Fix, w.Title, ledger.JSON(w.Decision), string(x)}, " | ")
 	}
 	return out
 }
@@ -339,7 +339,7 @@ func TestBillsAreKeptAndCompared(t *testing.T) {
 		}
 		r.system(t, r.b, "other", systems.Facts{}, "pkg:npm/same@1.0.0")
 		other := r.hub(t)
-		if n, err := r.Forget(ctx, orgA, time.Time{}); err != nil || n != 1 {
+		if n, err := r.Forget(ctx, orgA, time.Time{}); err != nil || n != 2 {
 			t.Errorf("deleted were %d, %v", n, err)
 		}
 		must(t, other.Refresh(ctx))

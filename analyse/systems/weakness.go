@@ -74,12 +74,18 @@ func weaknesses(s System, attacks *exploited.Known, hits, only []affected.Hit) (
 }
 
 func weakness(s System, attacks *exploited.Known, k key, hits []affected.Hit) action.Weakness {
+	if open := slices.DeleteFunc(slices.Clone(hits), affected.Hit.Silent); len(open) > 0 {
+		hits = open // What is decided of some versions leaves the others to be mended.
+	}
 	first := hits[0]
 	pkg := strings.TrimPrefix(k.place, "pkg:")
 	answer := first.Judge(attacks, placeOf(s))
 	w := action.Weakness{Org: s.Org, Asset: action.Asset{Kind: "system", Key: s.Name, Name: s.Name, Importance: s.Importance, Exposed: len(s.SeenAs) > 0},
 		Place: k.place, Check: check, Name: k.name, Level: levelOf(first.Score), Threat: threatOf(first, answer),
 		TitleJA: clip(pkg, maxTitle) + " の既知の脆弱性", Reference: "https://osv.dev/vulnerability/" + url.PathEscape(clip(first.By[0], maxName/2))}
+	if first.Silent() {
+		w.Decision = refutation(first.Decision)
+	}
 	if w.Title = clip(first.Summary, maxTitle); w.Title == "" {
 		w.Title = "A known weakness of " + clip(pkg, maxTitle-30)
 	}

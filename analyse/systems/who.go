@@ -12,6 +12,7 @@ import (
 	"noroshi/action"
 	"noroshi/analyse/affected"
 	"noroshi/analyse/exploited"
+	"noroshi/analyse/vex"
 	"noroshi/fault"
 	"noroshi/ident"
 )
@@ -34,8 +35,14 @@ type Hit struct {
 	Priority   string   `json:"priority"`       // of CISA's tree: track, track*, attend, act
 	Why        string   `json:"why"`
 	WhyJA      string   `json:"why_ja"`
-	Action     *Done    `json:"action,omitempty"`
+	// Decision is what was decided about it. A hit that is not_affected or fixed
+	// is told and not counted.
+	Decision *vex.Decision `json:"decision,omitempty"`
+	Action   *Done         `json:"action,omitempty"`
 }
+
+// silent tells whether it was decided that nothing need be done.
+func (h *Hit) silent() bool { return h.Decision != nil && h.Decision.Silent() }
 
 // Done is where the action about a hit stands.
 type Done struct {
@@ -51,7 +58,8 @@ type Who struct {
 	Asked         string `json:"asked"`
 	Organisations int    `json:"organisations"`
 	Systems       int    `json:"systems"`
-	Looked        int    `json:"looked"` // systems with a bill of materials that the reader may see
+	Looked        int    `json:"looked"`  // systems with a bill of materials that the reader may see
+	Decided       int    `json:"decided"` // hits that were decided to be none, which no other number counts
 	Items         []Hit  `json:"items"`
 	Next          string `json:"next,omitempty"`
 }
@@ -101,15 +109,18 @@ func (m *memory) who(s access.Scope, name string, from, limit int) (w Who, err e
 	list := make([]one, 0, len(results))
 	for _, r := range results {
 		if k := m.of[ident.ID(r.System)]; k != nil && s.Allows(k.Org) {
-			list = append(list, one{k, r.Hits})
+			list = append(list, one{k, m.decide(k, r.Hits)})
 		}
 	}
 	slices.SortFunc(list, func(a, b one) int { return cmp.Or(cmp.Compare(a.Org, b.Org), cmp.Compare(a.Name, b.Name)) })
 	at, last := 0, ident.ID("")
 	for _, o := range list {
-		if w.Systems++; o.Org != last {
-			w.Organisations++
-			last = o.Org
+		n := countSilent(o.hits)
+		if w.Decided += n; n < len(o.hits) {
+			if w.Systems++; o.Org != last {
+				w.Organisations++
+				last = o.Org
+			}
 		}
 		for _, h := range o.hits {
 			if at >= from && len(w.Items) < limit {
@@ -124,10 +135,19 @@ func (m *memory) who(s access.Scope, name string, from, limit int) (w Who, err e
 	return w, nil
 }
 
+func countSilent(hits []affected.Hit) (n int) {
+	for _, h := range hits {
+		if h.Silent() {
+			n++
+		}
+	}
+	return n
+}
+
 func (k *known) hit(attacks *exploited.Known, h affected.Hit) Hit {
 	a := h.Judge(attacks, placeOf(k.System))
 	return Hit{Org: k.Org, System: k.ID, Name: k.Name, Version: k.InForce.Version, Owner: k.Owner, Importance: k.Importance, SeenAs: append([]string{}, k.SeenAs...),
-		Weakness: h.Weakness.Weakness, Component: h.Component, PURL: h.PURL, Fixed: h.Fixed, By: h.By, Path: h.Path(), Priority: a.Decision.String(), Why: a.Why, WhyJA: a.WhyJA}
+		Weakness: h.Weakness.Weakness, Component: h.Component, PURL: h.PURL, Fixed: h.Fixed, By: h.By, Path: h.Path(), Priority: a.Decision.String(), Why: a.Why, WhyJA: a.WhyJA, Decision: h.Decision}
 }
 
 // standing adds what became of each hit.
@@ -156,7 +176,8 @@ func (h *Hit) key() key {
 // Found is what hits one system now.
 type Found struct {
 	Hits     []Hit          `json:"hits"`
-	Total    int            `json:"total"`
+	Total    int            `json:"total"`    // without those that were decided to be none
+	Decided  int            `json:"decided"`  // to be none
 	Unjudged map[string]int `json:"unjudged"` // components, by why they cannot be judged
 }
 
@@ -170,8 +191,9 @@ func (x *Systems) Found(ctx context.Context, s access.Scope, id ident.ID) (f Fou
 	f = Found{Hits: []Hit{}, Unjudged: m.inventory.Unjudged(string(id))}
 	k := m.of[id]
 	if k != nil && s.Allows(k.Org) {
-		hits := m.inventory.Hits(string(id))
-		f.Total = len(hits)
+		hits := m.hits(k)
+		f.Decided = countSilent(hits)
+		f.Total = len(hits) - f.Decided
 		for _, h := range hits[:min(len(hits), maxFound)] {
 			f.Hits = append(f.Hits, k.hit(m.attacks, h))
 		}

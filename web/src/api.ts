@@ -87,11 +87,12 @@ export type Discovery = {
 };
 export type DiscoveryDetail = { discovery: Discovery; history: { at: string; actor: string; action: string }[] };
 export type Done = { id: string; state: ActionState; assignee?: string; due: string };
-export type Hit = { org: string; system: string; name: string; version: string; owner: string; importance?: string; seen_as: string[]; weakness: string; component: string; purl: string; fixed?: string; by: string[]; path?: string[]; action?: Done };
-export type Who = { asked: string; organisations: number; systems: number; looked: number; items: Hit[]; next?: string };
+export type Hit = { org: string; system: string; name: string; version: string; owner: string; importance?: string; seen_as: string[]; weakness: string; component: string; purl: string; fixed?: string; by: string[]; path?: string[]; decision?: Decision; action?: Done };
+export type Decision = { status: "affected" | "under_investigation" | "fixed" | "not_affected"; justification?: string; why?: string; at: string; author?: string; document?: string; against?: string[] };
+export type Who = { asked: string; organisations: number; systems: number; looked: number; decided: number; items: Hit[]; next?: string };
 export type Bill = { number: number; version: string; format: string; components: number; quality: number; at: string };
 export type System = { id: string; org: string; name: string; owner: string; importance?: string; seen_as?: string[]; in_force?: Bill; version: number };
-export type SystemDetail = { system: System; bills: Bill[]; found: { hits: Hit[]; total: number; unjudged: Record<string, number> } };
+export type SystemDetail = { system: System; bills: Bill[]; found: { hits: Hit[]; total: number; decided: number; unjudged: Record<string, number> } };
 export type Feed = { name: string; kind: string; believed?: { at: string; by: string }; waiting?: { at: string }; why?: string; why_ja?: string; version: number };
 export type Notice = {
   id: string; org: string; realm: string; group: string; state: string; proof?: string; last_seen: string; version: number;

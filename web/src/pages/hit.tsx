@@ -1,7 +1,7 @@
 // 影響照会 Who is hit: one question, answered by every bill of materials in reach.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
-import { type Feed, get, type List, type Org, post, query, type System, type SystemDetail, type Who } from "../api.ts";
+import { type Decision, type Feed, get, type List, type Org, post, query, type System, type SystemDetail, type Who } from "../api.ts";
 import { clockTime, useT } from "../i18n.ts";
 import { useCursor, useKeys } from "../keys.ts";
 import { setParams, useLocation } from "../route.ts";
@@ -22,11 +22,11 @@ export function HitPage({ orgs }: { orgs: Org[] }) {
   const w = who.data;
   return (
     <>
-      <Lead urgent={!!w?.systems || doubted > 0} help="helpHit">{w ? (w.systems ? `${w.asked}: ${w.organisations} ${t("organisationsHit")}, ${w.systems} ${t("systemsHit")}` : `${w.asked}: ${t("nobodyHit")} (${w.looked} ${t("systemsLooked")})`) : doubted ? `${doubted} ${t("feedsDoubted")}` : t("askWho")}</Lead>
+      <Lead urgent={!!w?.systems || doubted > 0} help="helpHit">{w ? (w.systems ? `${w.asked}: ${w.organisations} ${t("organisationsHit")}, ${w.systems} ${t("systemsHit")}` : `${w.asked}: ${t("nobodyHit")} (${w.looked} ${t("systemsLooked")}${w.decided ? `, ${w.decided} ${t("decidedNone")}` : ""})`) : doubted ? `${doubted} ${t("feedsDoubted")}` : t("askWho")}</Lead>
       <form className="queryline" onSubmit={(e) => { e.preventDefault(); const v = input.current!.value.trim(); if (v) setParams({ name: v, id: undefined, cursor: undefined }, false); }}>
         <input ref={input} key={name} defaultValue={name} placeholder="CVE-2024-3094 (/)" aria-label={t("weaknessName")} className="mono" />
         <button type="submit">{t("run")}</button>
-        {w && w.systems > 0 && <a className="muted" href={"/api/v1/who-is-hit/export.csv" + query({ name })} target="_blank" rel="noreferrer" download>{t("exportCsv")}</a>}
+        {w && w.items.length > 0 && <a className="muted" href={"/api/v1/who-is-hit/export.csv" + query({ name })} target="_blank" rel="noreferrer" download>{t("exportCsv")}</a>}
       </form>
       {who.error ? <Failed error={who.error} /> : null}
       {w && w.items.length > 0 && <Hits w={w} orgs={orgs} />}
@@ -42,16 +42,23 @@ function Hits({ w, orgs }: { w: Who; orgs: Org[] }) {
   return (
     <section className="main scroll">
       <table className="dense">
-        <thead><tr><th>{t("org")}</th><th>{t("system")}</th><th>{t("component")}</th><th>{t("fixedIn")}</th><th>{t("path")}</th><th>{t("exposedAs")}</th><th>{t("owner")}</th><th>{t("state")}</th><th className="num">{t("due")}</th></tr></thead>
+        <thead><tr><th>{t("org")}</th><th>{t("system")}</th><th>{t("component")}</th><th>{t("fixedIn")}</th><th>{t("path")}</th><th>{t("exposedAs")}</th><th>{t("owner")}</th><th>{t("decision")}</th><th>{t("state")}</th><th className="num">{t("due")}</th></tr></thead>
         <tbody>{w.items.map((h, i) => (
           <tr key={i}>
             <td>{name(h.org)}</td><td><a href={"/hit?id=" + h.system}>{h.name}</a> <small className="muted">{h.version}</small></td><td className="mono">{h.component}</td><td className="mono">{h.fixed || "—"}</td><td title={(h.path ?? []).join(" → ")} className="muted">{(h.path ?? []).join(" → ") || "—"}</td>
-            <td>{(h.seen_as ?? []).length ? <span className="amber">◆ {h.seen_as.join(" ")}</span> : <span className="muted">{t("notExposed")}</span>}</td><td>{h.owner || "—"}</td><td>{h.action ? <a href={"/actions?state=all&id=" + h.action.id}><StateMark state={h.action.state} /></a> : "—"}</td><td className="num">{h.action ? day(h.action.due, lang) : "—"}</td>
+            <td>{(h.seen_as ?? []).length ? <span className="amber">◆ {h.seen_as.join(" ")}</span> : <span className="muted">{t("notExposed")}</span>}</td><td>{h.owner || "—"}</td><td>{h.decision ? <Decided d={h.decision} /> : "—"}</td><td>{h.action ? <a href={"/actions?state=all&id=" + h.action.id}><StateMark state={h.action.state} /></a> : "—"}</td><td className="num">{h.action ? day(h.action.due, lang) : "—"}</td>
           </tr>
         ))}</tbody>
       </table>
     </section>
   );
+}
+
+// What was decided about a hit, with why and by whom.
+function Decided({ d }: { d: Decision }) {
+  const { t, word } = useT();
+  const why = [d.justification && word(d.justification), d.why, d.author, d.document].filter(Boolean).join(" · ");
+  return <span className={d.status === "not_affected" || d.status === "fixed" ? "ok" : "amber"}>{word("vex_" + d.status)}{why && <small className="muted"> {why}</small>}{d.against && <small className="amber"> {t("decidedAgainst")}: {d.against.join("; ")}</small>}</span>;
 }
 
 function Systems({ orgs, feeds }: { orgs: Org[]; feeds: Feed[] }) {
@@ -93,8 +100,9 @@ function SystemPeek({ id, name }: { id: string; name: (org: string) => string })
     <article>
       <h2>{s.name}</h2>
       <p className="muted">{name(s.org)} · {t("owner")}: {s.owner || "—"} · {s.importance ? word(s.importance) : "—"} {(s.seen_as ?? []).join(" ")}</p>
-      <h3>{t("weaknesses")} <small className="num">{d.found.total}</small></h3>
-      <ul className="near">{d.found.hits.slice(0, 100).map((h, i) => <li key={i}><a href={"/hit?name=" + h.weakness}>{h.weakness}</a> <span className="mono">{h.component}</span> {h.fixed && <small className="muted">→ {h.fixed}</small>}{h.path && h.path.length > 1 && <div className="muted">{h.path.join(" → ")}</div>}</li>)}</ul>
+      <h3>{t("weaknesses")} <small className="num">{d.found.total}</small>{d.found.decided > 0 && <small className="muted"> {d.found.decided} {t("decidedNone")}</small>}</h3>
+      <ul className="near">{d.found.hits.slice(0, 100).map((h, i) => <li key={i}><a href={"/hit?name=" + h.weakness}>{h.weakness}</a> <span className="mono">{h.component}</span> {h.fixed && <small className="muted">→ {h.fixed}</small>}{h.decision && <div><Decided d={h.decision} /></div>}{h.path && h.path.length > 1 && <div className="muted">{h.path.join(" → ")}</div>}</li>)}</ul>
+      {d.found.hits.length > 0 && <p className="muted">{t("tellVex")}: {["openvex", "cyclonedx", "csaf"].map((f) => <a key={f} href={`/api/v1/systems/${s.id}/vex?format=${f}`} target="_blank" rel="noreferrer" download>{{ openvex: "OpenVEX", cyclonedx: "CycloneDX", csaf: "CSAF" }[f]} </a>)}</p>}
       {Object.keys(d.found.unjudged ?? {}).length > 0 && <><h3>{t("unjudged")}</h3><ul>{Object.entries(d.found.unjudged).map(([k, n]) => <li key={k}><b className="num">{n}</b> {k}</li>)}</ul></>}
       <h3>{t("bills")}</h3>
       <ul className="near">{d.bills.map((b) => <li key={b.number}><b>{b.version || `#${b.number}`}</b> {b.format} · {b.components} {t("components")} · {t("quality")} {b.quality} <small className="muted">{clockTime(b.at, lang)}</small> <a href={`/api/v1/systems/${s.id}/bills/${b.number}?format=cyclonedx`} target="_blank" rel="noreferrer" download>CycloneDX</a></li>)}</ul>
