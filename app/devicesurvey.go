@@ -25,8 +25,9 @@ func (d deviceSurveys) Begin() exposure.DeviceSurvey { return &deviceSurvey{devi
 // deviceSurvey is one of them on its way.
 type deviceSurvey struct {
 	deviceSurveys
-	weak  []action.Weakness
-	found []notice.Device
+	weak   []action.Weakness
+	found  []notice.Device
+	others []notice.Device // of which nothing weak was seen
 }
 
 // Judge takes all ports of a device that was recognised. Of any other machine it
@@ -50,9 +51,11 @@ func (v *deviceSurvey) Judge(host []exposure.Port, seen func(string) bool) (plac
 				places = append(places, w.Place)
 			}
 		}
-		if len(places) > told {
-			v.found = append(v.found, device(v.rules, j.Device))
+		to := &v.found
+		if len(places) == told {
+			to = &v.others
 		}
+		*to = append(*to, device(v.rules, j.Device))
 	}
 	for _, p := range host {
 		if recognised && seen(p.Place()) && !slices.Contains(places, p.Place()) {
@@ -71,14 +74,14 @@ func devicePort(p exposure.Port) (iot.Port, error) {
 }
 
 // Take hands a survey to those who keep notices, who tell those who keep actions.
-// What is over their bound is left out, and then the survey proves nothing: what is
-// left out would look as if it were gone.
+// Weaknesses over their bound are left out, and then the survey proves nothing: what
+// is left out would look as if it were gone.
 func (v *deviceSurvey) Take(ctx context.Context, s access.Scope, a action.Survey, until time.Time) error {
 	a.Coverage.Checks, a.Weaknesses = []string{iot.CheckFirmware, iot.CheckExposed}, v.weak
-	r := notice.Report{Survey: a, Devices: v.found, Until: until}
-	if len(v.weak) > notice.MaxWeak || len(v.found) > notice.MaxWeak {
-		r.Survey.Coverage = action.Coverage{Checks: a.Coverage.Checks}
-		r.Survey.Weaknesses, r.Devices = v.weak[:min(len(v.weak), notice.MaxWeak)], v.found[:min(len(v.found), notice.MaxWeak)]
+	r := notice.Report{Survey: a, Devices: append(v.found, v.others...), Until: until}
+	r.Devices = r.Devices[:min(len(r.Devices), notice.MaxWeak)]
+	if len(v.weak) > notice.MaxWeak {
+		r.Survey.Coverage, r.Survey.Weaknesses = action.Coverage{Checks: a.Coverage.Checks}, v.weak[:notice.MaxWeak]
 	}
 	_, err := v.h.notices.Take(ctx, s, r)
 	return err
@@ -97,7 +100,7 @@ func (h *hub) wishes(ctx context.Context) (list []exposure.Wish, err error) {
 			continue // A scanner meets the real network; an exercise has its own survey.
 		}
 		for _, p := range l.Places {
-			list = append(list, exposure.Wish{Address: l.Address, Place: p, Provider: l.Org})
+			list = append(list, exposure.Wish{Address: l.Address, Place: p, Provider: l.Org, At: l.AskedAt})
 		}
 	}
 	for _, source := range []action.Source{action.BySurface, action.ByIoT} {

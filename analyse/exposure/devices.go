@@ -96,12 +96,13 @@ type Wish struct {
 	// Provider is set when it is a device's: only a survey of devices of this
 	// organisation, or of one above it, looks there.
 	Provider ident.ID
+	At       time.Time // since when; zero when that is not known
 }
 
 // wished lists the places of one address that a scope allows to look at, and that
 // were not asked lately. A scanner asks all ports of a run at all its addresses, so
 // a run of two addresses would meet places for which nobody has asked.
-func (st *Store) wished(c Scope, list []Wish, asked map[string]bool) (only []string) {
+func (st *Store) wished(c Scope, list []Wish, asked map[string]time.Time) (only []string) {
 	var one netip.Addr
 	for _, w := range list {
 		if one.IsValid() && w.Address != one || !c.Terms.holds(w.Address) || !slices.Contains(c.Terms.Places, w.Place) {
@@ -110,7 +111,11 @@ func (st *Store) wished(c Scope, list []Wish, asked map[string]bool) (only []str
 		if w.Provider != "" && (!c.Terms.ofDevices() || !slices.Contains(st.d.Tree().Subtree(c.Org), w.Provider)) {
 			continue
 		}
-		if to := (place{w.Address, w.Place}).target(); len(only) < maxOnly && !asked[to] && !slices.Contains(only, to) {
+		to := place{w.Address, w.Place}.target()
+		if last, lately := asked[to]; lately && !w.At.After(last) {
+			continue
+		}
+		if len(only) < maxOnly && !slices.Contains(only, to) {
 			one, only = w.Address, append(only, to)
 		}
 	}

@@ -140,14 +140,14 @@ func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by st
 	}); err != nil {
 		return ScanRun{}, err
 	}
-	asked := map[string]bool{}
-	lately, err := runs(ctx, tx, `began > ?`, ledger.Micros(now.Add(-patience)))
+	asked := map[string]time.Time{}
+	lately, err := runs(ctx, tx, `began > ? ORDER BY began`, ledger.Micros(now.Add(-patience)))
 	if err != nil {
 		return ScanRun{}, err
 	}
 	for _, r := range lately {
 		for _, to := range r.Only {
-			asked[to] = true
+			asked[to] = r.Began
 		}
 	}
 	optedOut, err := granted(ctx, tx)
@@ -184,8 +184,8 @@ func (st *Store) begin(ctx context.Context, tx *ledger.Tx, c Scope, by string, o
 	return r, tx.Record(ctx, "scan", r.ID, r.Org, "began", r)
 }
 
-// patience is for how long a place that was looked at again is left alone: one
-// that does not answer would be asked without end.
+// patience is for how long a place that was looked at again is left alone, unless
+// somebody asked since: one that does not answer would be asked without end.
 const patience = 5 * time.Minute
 
 func (t Terms) holds(a netip.Addr) bool {
@@ -303,8 +303,16 @@ func granted(ctx context.Context, q ledger.Queryer) (list []netip.Prefix, err er
 func (st *Store) narrow(c Scope, optedOut []netip.Prefix) Scope {
 	c.Terms.Excluded = slices.Clone(c.Terms.Excluded)
 	for _, p := range append(st.foreign(c.Org), optedOut...) {
-		if slices.ContainsFunc(c.Terms.Ranges, p.Overlaps) {
-			c.Terms.Excluded = append(c.Terms.Excluded, p)
+		for _, r := range c.Terms.Ranges {
+			if !r.Overlaps(p) {
+				continue
+			}
+			if r.Bits() < p.Bits() {
+				r = p // Only what lies within the scope, so that it can be counted.
+			}
+			if !slices.ContainsFunc(c.Terms.Excluded, func(x netip.Prefix) bool { return x.Bits() <= r.Bits() && x.Overlaps(r) }) {
+				c.Terms.Excluded = append(c.Terms.Excluded, r)
+			}
 		}
 	}
 	return c

@@ -172,11 +172,11 @@ func (l *look) cover(r ScanRun, t Terms) {
 	}
 	l.coverage.Ranges, l.coverage.Excluded, l.coverage.Ports = t.Ranges, t.Excluded, t.Places
 	if len(r.Only) > 0 {
-		l.coverage.Ranges, l.coverage.Ports = nil, nil
+		l.coverage.Ranges, l.coverage.Excluded, l.coverage.Ports = nil, nil, nil
 		for _, to := range r.Only {
 			at, err := placeOf(to)
-			if err != nil {
-				continue // It was written by target.
+			if err != nil || !t.holds(at.address) {
+				continue // It was written by target; its holder may have asked since.
 			}
 			one := netip.PrefixFrom(at.address, at.address.BitLen())
 			if !slices.Contains(l.coverage.Ranges, one) {
