@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"noroshi/analyse/exposure"
 	"noroshi/api"
 	"noroshi/share/notice"
 )
@@ -90,8 +91,15 @@ func TestAnOwnerIsToldMendsAndChecks(t *testing.T) {
 	if first := page("GET", link); !strings.Contains(first, "もう一度確認を依頼する") || strings.Contains(first, "exposed-files") {
 		t.Errorf("the page shows too little or of another notice: %s", first)
 	}
+	looked := func(n int) {
+		t.Helper()
+		waitFor(t, "the scanner looked again", func() bool { r := p.runs(); return len(r) == n && r[0].State == exposure.Done })
+	}
 	page("POST", link+"/again")
-	waitFor(t, "the owner reads that it is still there", func() bool { return strings.Contains(page("GET", link), "まだ同じ状態でした") })
+	looked(2)
+	if still := page("GET", link); !strings.Contains(still, "まだ同じ状態でした") {
+		t.Errorf("%s", still)
+	}
 	if r := p.runs()[0]; len(r.Only) != 1 || r.Only[0] != d.Addr().String() {
 		t.Errorf("the owner's look was %+v", r)
 	}
@@ -101,8 +109,8 @@ func TestAnOwnerIsToldMendsAndChecks(t *testing.T) {
 	began := time.Now()
 	other := linkOf(run("notice", "letter", string(files.ID), "--lang", "ja"))
 	page("POST", other+"/again")
-	waitFor(t, "the owner reads that it is fixed", func() bool { return strings.Contains(page("GET", link), "解消を確認済み") })
-	if done := page("GET", link); strings.Contains(done, "依頼する</button>") {
+	looked(3)
+	if done := page("GET", link); !strings.Contains(done, "解消を確認済み") || strings.Contains(done, "依頼する</button>") {
 		t.Errorf("%s", done)
 	}
 	if still := page("GET", other); !strings.Contains(still, "まだ同じ状態でした") {

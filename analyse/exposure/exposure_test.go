@@ -412,6 +412,15 @@ func TestAClaimIsLookedAtAgain(t *testing.T) {
 	if _, err := r.Next(ctx, r.scanner(), "one"); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("it is looked at without end: %v", err)
 	}
+	r.actions.wishes = []exposure.Wish{{Address: one, Place: "tcp/22", Provider: "org_a"}}
+	if _, err := r.Next(ctx, r.scanner(), "one"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("an owner's wish is met by a scope that is no survey of devices: %v", err)
+	}
+	r.now = r.now.Add(time.Minute)
+	r.actions.wishes = []exposure.Wish{{Address: one, Place: "tcp/6379", At: r.now}}
+	if _, err := r.Next(ctx, r.scanner(), "one"); err != nil {
+		t.Errorf("who asks after a look waits: %v", err)
+	}
 }
 
 func TestBackportsAreHonoured(t *testing.T) {
