@@ -84,6 +84,9 @@ type Coverage struct {
 	// ("192.0.2.1 tcp/443"), open or closed; those that were asked and are not
 	// here were silent.
 	Answered []string `json:"answered,omitempty"`
+	// Unknown are places, written as in Answered, of which the survey says nothing
+	// all the same: open ports that did not say enough, or that another survey judges.
+	Unknown []string `json:"unknown,omitempty"`
 }
 
 // Answer is how a place is written in Coverage.Answered.
@@ -96,7 +99,7 @@ func PortPlace(transport string, port uint16) string {
 
 // Looker answers for many weaknesses what a survey learned of their places.
 func (c Coverage) Looker() func(check string, asset Asset, place string) Look {
-	assets, ports, answered := set(c.Assets), set(c.Ports), set(c.Answered)
+	assets, ports, answered, unknown := set(c.Assets), set(c.Ports), set(c.Answered), set(c.Unknown)
 	return func(check string, asset Asset, place string) Look {
 		if !slices.Contains(c.Checks, check) {
 			return Uncovered
@@ -108,7 +111,10 @@ func (c Coverage) Looker() func(check string, asset Asset, place string) Look {
 		if err != nil || !ports[place] || !within(c.Ranges, address) || within(c.Excluded, address) {
 			return Uncovered
 		}
-		if answered[Answer(address, place)] {
+		switch at := Answer(address, place); {
+		case unknown[at]:
+			return Uncovered
+		case answered[at]:
 			return Judged
 		}
 		return Silent

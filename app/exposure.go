@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"noroshi/access"
@@ -13,6 +12,7 @@ import (
 	"noroshi/analyse/affected"
 	"noroshi/analyse/exposure"
 	"noroshi/analyse/feed"
+	"noroshi/analyse/iot"
 	"noroshi/bom"
 	"noroshi/content"
 	"noroshi/fault"
@@ -31,7 +31,11 @@ func (h *hub) surface(context.Context) error {
 		}
 		d.Advisories = debian{k.Advisories}
 	}
-	var err error
+	rules, err := iot.Load(content.Devices())
+	if err != nil {
+		return err
+	}
+	d.Devices = deviceSurveys{h, rules}
 	if h.exposure, err = exposure.New(d); err != nil {
 		return err
 	}
@@ -50,10 +54,7 @@ func (t toDo) Take(ctx context.Context, s access.Scope, look action.Survey) erro
 // maxClaims is how many claims are looked at between two questions of a scanner.
 const maxClaims = 200
 
-func (t toDo) Recheck(ctx context.Context) ([]action.Action, error) {
-	list, err := t.h.actions.Recheck(ctx, access.Hub(t.h.orgs.Current(), "exposure"), action.BySurface, maxClaims)
-	return slices.DeleteFunc(list, func(a action.Action) bool { return a.State != action.Claimed }), err
-}
+func (t toDo) Recheck(ctx context.Context) ([]exposure.Wish, error) { return t.h.wishes(ctx) }
 
 // scopeTexts reads scopes as the scanner does.
 type scopeTexts struct{}
@@ -63,7 +64,7 @@ func (scopeTexts) Parse(text []byte) (exposure.Terms, error) {
 	if err != nil {
 		return exposure.Terms{}, err
 	}
-	t := exposure.Terms{Owner: s.Owner, Contact: s.Contact, LegalBasis: s.LegalBasis, Proof: s.Proof.Kind, Token: s.Token(), Digest: s.Digest(),
+	t := exposure.Terms{Owner: s.Owner, Survey: s.Survey, Contact: s.Contact, LegalBasis: s.LegalBasis, Proof: s.Proof.Kind, Token: s.Token(), Digest: s.Digest(),
 		Ranges: s.Ranges, Excluded: s.Excluded, Targets: s.Targets(), ValidUntil: s.ValidUntil.UTC()}
 	for _, p := range s.Ports {
 		t.Places = append(t.Places, action.PortPlace("tcp", p))

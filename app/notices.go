@@ -5,11 +5,8 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"net/netip"
-	"slices"
 	"time"
 
-	"noroshi/access"
-	"noroshi/analyse/exposure"
 	"noroshi/analyse/iot"
 	"noroshi/content"
 	"noroshi/fault"
@@ -34,30 +31,11 @@ func (h *hub) notify(context.Context) error {
 	return nil
 }
 
-// inForce looks at the scopes that the provider has on record here. Where none
-// ever named the address, the survey was made by a file, and its date decides.
+// inForce asks the scopes that the provider has on record here. Where none ever
+// named the address, the survey was made by a file, and its date decides.
 func (h *hub) inForce(ctx context.Context, org ident.ID, a netip.Addr) (bool, error) {
-	s := access.Hub(h.orgs.Current(), "notice")
-	f, named := exposure.Filter{Org: org, Limit: 500}, false
-	for {
-		p, err := h.exposure.Scopes(ctx, s, f)
-		if err != nil {
-			return false, err
-		}
-		for _, c := range p.Items {
-			if c.State == exposure.Proposed || !slices.ContainsFunc(c.Terms.Ranges, func(r netip.Prefix) bool { return r.Contains(a) }) {
-				continue
-			}
-			named = true
-			excluded := slices.ContainsFunc(c.Terms.Excluded, func(r netip.Prefix) bool { return r.Contains(a) })
-			if c.State == exposure.InForce && c.Terms.ValidUntil.After(time.Now()) && !excluded {
-				return true, nil
-			}
-		}
-		if f.Cursor = p.Next; f.Cursor == "" {
-			return !named, nil
-		}
-	}
+	named, allowed, err := h.exposure.Allows(ctx, org, a)
+	return allowed || !named, err
 }
 
 // public is where everybody reaches the console, as the configuration says; the

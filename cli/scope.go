@@ -113,5 +113,9 @@ func tellScope(w io.Writer, x exposure.Scope) {
 	if x.ApprovedBy != "" {
 		by += ", approved by " + x.ApprovedBy
 	}
-	fmt.Fprintf(w, "%s  %-9s  %s: %d targets until %s, %s\n", x.ID, x.State, x.Terms.Owner, x.Terms.Targets, x.Terms.ValidUntil.Local().Format(time.DateOnly), by)
+	what := "targets"
+	if x.Terms.Survey != "" {
+		what = "targets of a survey of devices"
+	}
+	fmt.Fprintf(w, "%s  %-9s  %s: %d %s until %s, %s\n", x.ID, x.State, x.Terms.Owner, x.Terms.Targets, what, x.Terms.ValidUntil.Local().Format(time.DateOnly), by)
 }

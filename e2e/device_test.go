@@ -5,14 +5,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"noroshi/analyse/exposure"
 	"noroshi/api"
 	"noroshi/share/notice"
 )
@@ -43,45 +42,41 @@ func newDevice(t *testing.T) *device {
 	return d
 }
 
-// TestAnOwnerIsToldMendsAndChecks follows one device on the loopback: the scan,
-// the notice at its provider, the owner's page, the update, the look that the owner
-// asks for, and the proof, which closes the action, too.
+// TestAnOwnerIsToldMendsAndChecks follows one device on the loopback: a scope that
+// two people of its provider stand for, the hub's scanner, the notice, the owner's
+// page, the looks that the owner asks for, the update, and the proof, which closes
+// the action, too.
 func TestAnOwnerIsToldMendsAndChecks(t *testing.T) {
 	p := startWith(t, "  - {slug: isp, name: ISP, name_ja: 事業者, kana: じぎょうしゃ, sector: telecom, parent: centre, prefixes: [127.0.0.0/8]}\n")
 	d := newDevice(t)
 	_, port, err := net.SplitHostPort(d.Addr().String())
 	must(t, err)
-	scope := filepath.Join(t.TempDir(), "scope.yaml")
-	write(t, scope, []byte("owner: ISP\ncontact: c@example.jp\nlegal_basis: consent\nproof: {kind: letter, reference: r, recorded_by: [a, b]}\nranges: [127.0.0.77/32]\nports: ["+port+"]\nrate: 100\ncaps: {address: 50, network: 50, owner: 10000}\nvalid_until: 2099-01-01T00:00:00Z\n"))
-	data := filepath.Join(p.Dir, "data")
-	run := func(args ...string) string {
-		t.Helper()
-		out, err := exec.Command("noroshi", append(args, "--data", data)...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-		return string(out)
-	}
-	scan := filepath.Join(t.TempDir(), "scan.jsonl")
-	write(t, scan, []byte(run("surface", "scan", "--scope", scope, "--mode", "connect", "--wait", "0s")))
-	if said := run("notice", "survey", scan, "--scope", scope); !strings.Contains(said, "2 new notices") {
-		t.Fatal(said)
-	}
-	run("notice", "send", "--org", "isp")
+	p.propose("isp", "survey: iot\nowner: ISP\ncontact: c@example.jp\nlegal_basis: consent\nproof: {kind: letter, reference: r, recorded_by: [a, b]}\nranges: [127.0.0.77/32]\nports: ["+port+"]\nrate: 100\ncaps: {address: 50, network: 50, owner: 10000}\nvalid_until: 2099-01-01T00:00:00Z\n", p.colleague("Taro", "isp"))
+	p.scanner("connect")
 	var list api.Page[notice.Notice, notice.State]
-	must(t, p.API.Get(t.Context(), "/api/v1/notices?group=firmware", &list))
-	if len(list.Items) != 1 || list.Items[0].State != notice.Sent || list.Items[0].Weak[0].Name != "CVE-2018-14847" {
+	waitFor(t, "two notices are made", func() bool {
+		must(t, p.API.Get(t.Context(), "/api/v1/notices", &list))
+		return len(list.Items) == 2
+	})
+	run := p.command
+	run("notice", "send", "--org", "isp")
+	firmware, files := list.Items[0], list.Items[1]
+	if firmware.Group != notice.Firmware {
+		firmware, files = files, firmware
+	}
+	if firmware.Org != p.orgs["isp"].ID || firmware.Weak[0].Name != "CVE-2018-14847" || files.Group != notice.Exposed {
 		t.Fatalf("%+v", list.Items)
 	}
-	id := string(list.Items[0].ID)
+	id := string(firmware.ID)
 	letter := run("notice", "letter", id, "--lang", "ja")
-	link := regexp.MustCompile(`http://\S+/check/\S+`).FindString(letter)
+	linkOf := func(letter string) string { return regexp.MustCompile(`http://\S+/check/\S+`).FindString(letter) }
+	link := linkOf(letter)
 	if link == "" || !strings.Contains(letter, "マイクロティック RouterOS") || !strings.Contains(letter, "Check For Updates") {
 		t.Fatal(letter)
 	}
-	page := func(method, path string) string {
+	page := func(method, url string) string {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, link+path, nil)
+		req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 		must(t, err)
 		resp, err := http.DefaultClient.Do(req)
 		must(t, err)
@@ -89,30 +84,37 @@ func TestAnOwnerIsToldMendsAndChecks(t *testing.T) {
 		b, err := io.ReadAll(resp.Body)
 		must(t, err)
 		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("%s %s: %s %s", method, path, resp.Status, b)
+			t.Fatalf("%s %s: %s %s", method, url, resp.Status, b)
 		}
 		return string(b)
 	}
-	if first := page("GET", ""); !strings.Contains(first, "もう一度確認を依頼する") || strings.Contains(first, "exposed-files") {
+	if first := page("GET", link); !strings.Contains(first, "もう一度確認を依頼する") || strings.Contains(first, "exposed-files") {
 		t.Errorf("the page shows too little or of another notice: %s", first)
 	}
-	page("POST", "/again")
-	if said := run("notice", "looks", "--scope", scope); !strings.Contains(said, "2 seen again, 0 fixed") { // Both notices of the port are judged by it.
-		t.Error(said)
+	looked := func(n int) {
+		t.Helper()
+		waitFor(t, "the scanner looked again", func() bool { r := p.runs(); return len(r) == n && r[0].State == exposure.Done })
 	}
-	if still := page("GET", ""); !strings.Contains(still, "まだ同じ状態でした") {
+	page("POST", link+"/again")
+	looked(2)
+	if still := page("GET", link); !strings.Contains(still, "まだ同じ状態でした") {
 		t.Errorf("%s", still)
 	}
-	// The owner updates, and the device is no more to be found: the next survey, not
-	// the owner, proves it.
+	if r := p.runs()[0]; len(r.Only) != 1 || r.Only[0] != d.Addr().String() {
+		t.Errorf("the owner's look was %+v", r)
+	}
+	// The owner updates, and asks by the letter about the files, which stay open: one
+	// look answers for both notices.
 	d.firmware.Store("6.49.10")
 	began := time.Now()
-	write(t, scan, []byte(run("surface", "scan", "--scope", scope, "--mode", "connect", "--wait", "0s")))
-	if said := run("notice", "survey", scan, "--scope", scope); !strings.Contains(said, "0 new notices, 1 seen again, 1 fixed") {
-		t.Fatal(said)
-	}
-	if done := page("GET", ""); !strings.Contains(done, "解消を確認済み") || strings.Contains(done, "依頼する</button>") {
+	other := linkOf(run("notice", "letter", string(files.ID), "--lang", "ja"))
+	page("POST", other+"/again")
+	looked(3)
+	if done := page("GET", link); !strings.Contains(done, "解消を確認済み") || strings.Contains(done, "依頼する</button>") {
 		t.Errorf("%s", done)
+	}
+	if still := page("GET", other); !strings.Contains(still, "まだ同じ状態でした") {
+		t.Errorf("%s", still)
 	}
 	var detail api.NoticeDetail
 	must(t, p.API.Get(t.Context(), "/api/v1/notices/"+id, &detail))

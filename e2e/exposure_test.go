@@ -93,9 +93,9 @@ func (p *platform) command(args ...string) string {
 }
 
 // colleague signs a second person in, who may approve.
-func (p *platform) colleague(name string) *http.Client {
+func (p *platform) colleague(name, org string) *http.Client {
 	p.Helper()
-	said := p.command("person", "add", name, "--org", "a", "--role", "administrator")
+	said := p.command("person", "add", name, "--org", org, "--role", "administrator")
 	_, secret, ok := strings.Cut(strings.Fields(said)[0], "#")
 	if !ok {
 		p.Fatalf("there is no link in %q", said)
@@ -130,11 +130,11 @@ func (p *platform) scanner(mode string, under ...string) (kill func()) {
 }
 
 // propose records a scope by the command line and has a colleague approve it.
-func (p *platform) propose(text string, colleague *http.Client) exposure.Scope {
+func (p *platform) propose(org, text string, colleague *http.Client) exposure.Scope {
 	p.Helper()
 	file := filepath.Join(p.TempDir(), "scope.yml")
 	must(p, os.WriteFile(file, []byte(text), 0o600))
-	id := strings.Fields(p.command("scope", "propose", file, "--org", "a"))[0]
+	id := strings.Fields(p.command("scope", "propose", file, "--org", org))[0]
 	resp, err := colleague.Post("http://"+p.console+"/api/v1/scopes/"+id+"/approve", "application/json", strings.NewReader(`{"version":1}`))
 	must(p, err)
 	defer func() { _ = resp.Body.Close() }()
@@ -178,8 +178,8 @@ func (p *platform) runs() []exposure.ScanRun {
 func TestFromAScopeToWhatIsSeen(t *testing.T) {
 	p := start(t, "")
 	s := newStore(t)
-	taro := p.colleague("Taro")
-	c := p.propose(s.scopeText(s.at+"/32", "50"), taro)
+	taro := p.colleague("Taro", "a")
+	c := p.propose("a", s.scopeText(s.at+"/32", "50"), taro)
 	p.scanner("connect")
 	var assets struct{ Items []exposure.Host }
 	waitFor(t, "the store is seen", func() bool {
@@ -226,7 +226,7 @@ func TestFromAScopeToWhatIsSeen(t *testing.T) {
 func TestAWithdrawalStopsTheScannerWithinASecond(t *testing.T) {
 	p := start(t, "")
 	s := newStore(t)
-	taro := p.colleague("Taro")
+	taro := p.colleague("Taro", "a")
 	// Every address of 127.0.0.0/8 is this machine: the listener there hears what comes to all of them.
 	all, err := net.Listen("tcp", "0.0.0.0:0")
 	must(t, err)
@@ -243,7 +243,7 @@ func TestAWithdrawalStopsTheScannerWithinASecond(t *testing.T) {
 		}
 	}()
 	_, s.port, _ = net.SplitHostPort(all.Addr().String())
-	c := p.propose(s.scopeText("127.77.0.0/18", "50"), taro)
+	c := p.propose("a", s.scopeText("127.77.0.0/18", "50"), taro)
 	kill := p.scanner("connect")
 	waitFor(t, "the scan is under way", func() bool { return last.Load() > 0 })
 	kill() // And it goes on with the same run.
@@ -319,7 +319,7 @@ func TestARealServiceThatIsMendedIsProved(t *testing.T) {
 	l.start("web", l.listening("web", "80"), python, "-m", "http.server", "80", "--directory", dir)
 	p := start(t, "")
 	s := &store{T: t, port: "80"}
-	p.propose(s.scopeText("10.99.0.4/30", "50"), p.colleague("Taro"))
+	p.propose("a", s.scopeText("10.99.0.4/30", "50"), p.colleague("Taro", "a"))
 	p.scanner("syn", "ip", "netns", "exec", l.ns("scanner"))
 	waitFor(t, "the run is done", func() bool { r := p.runs(); return len(r) == 1 && r[0].State == exposure.Done })
 	if got := string(p.runs()[0].Summary); !strings.Contains(got, `"mode":"syn"`) {

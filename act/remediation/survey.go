@@ -98,7 +98,7 @@ func checkCoverage(c *action.Coverage) error {
 		name   string
 		n, max int
 	}{{"checks", len(c.Checks), maxChecks}, {"assets", len(c.Assets), maxCovered}, {"ranges", len(c.Ranges), maxCovered},
-		{"excluded", len(c.Excluded), maxCovered}, {"ports", len(c.Ports), maxCovered}, {"answered", len(c.Answered), maxAnswered}} {
+		{"excluded", len(c.Excluded), maxCovered}, {"ports", len(c.Ports), maxCovered}, {"answered", len(c.Answered), maxAnswered}, {"unknown", len(c.Unknown), maxAnswered}} {
 		if x.n > x.max {
 			return fault.New(fault.TooLarge, op, "it holds at most %d", x.max).At("coverage.%s", x.name)
 		}
@@ -106,7 +106,7 @@ func checkCoverage(c *action.Coverage) error {
 	if len(c.Checks) == 0 {
 		return fault.New(fault.Invalid, op, "say which checks were made").At("coverage.checks")
 	}
-	for name, list := range map[string][]string{"checks": c.Checks, "assets": c.Assets, "ports": c.Ports, "answered": c.Answered} {
+	for name, list := range map[string][]string{"checks": c.Checks, "assets": c.Assets, "ports": c.Ports, "answered": c.Answered, "unknown": c.Unknown} {
 		for i, x := range list {
 			if _, why := badText(map[string]text{"": {x, 300}}); why != "" || x == "" {
 				return fault.New(fault.Invalid, op, "an entry is empty, longer than 300 bytes, or not UTF-8").At("coverage.%s", index(name, i))

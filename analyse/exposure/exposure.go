@@ -25,6 +25,7 @@ import (
 // Terms are what a scope's text says, as plain data.
 type Terms struct {
 	Owner      string         `json:"owner"`
+	Survey     string         `json:"survey,omitempty"` // "iot": of devices, for their owners' sake
 	Contact    string         `json:"contact"`
 	LegalBasis string         `json:"legal_basis"`
 	Proof      string         `json:"proof"` // letter, dns, page
@@ -51,8 +52,9 @@ type Texts interface {
 type Actions interface {
 	// Take tells it of one look.
 	Take(ctx context.Context, s access.Scope, look action.Survey) error
-	// Recheck lists those whose owners say that they are mended.
-	Recheck(ctx context.Context) ([]action.Action, error)
+	// Recheck lists the places that are to be looked at again: of what is said to be
+	// mended, and where owners of devices ask.
+	Recheck(ctx context.Context) ([]Wish, error)
 }
 
 // Advisories says which known weaknesses hit a package.
@@ -71,6 +73,7 @@ type Deps struct {
 	Texts      Texts
 	Actions    Actions
 	Advisories Advisories // nil when there are none
+	Devices    Devices
 	Tree       func() *org.Tree
 	Now        func() time.Time
 	Ident      ident.Maker

@@ -63,9 +63,9 @@ func (x texts) Open(b []byte, _ time.Time) bool { return !bytes.Contains(b, []by
 
 // actions remembers the surveys it was told.
 type actions struct {
-	looks   []action.Survey
-	claimed []action.Action
-	fails   error
+	looks  []action.Survey
+	wishes []exposure.Wish
+	fails  error
 }
 
 func (a *actions) Take(_ context.Context, s access.Scope, v action.Survey) error {
@@ -79,7 +79,7 @@ func (a *actions) Take(_ context.Context, s access.Scope, v action.Survey) error
 	return nil
 }
 
-func (a *actions) Recheck(context.Context) ([]action.Action, error) { return a.claimed, nil }
+func (a *actions) Recheck(context.Context) ([]exposure.Wish, error) { return a.wishes, nil }
 
 func (a *actions) last(t *testing.T) action.Survey {
 	t.Helper()
@@ -370,6 +370,7 @@ func TestAScanThatCouldNotSeeProvesNothing(t *testing.T) {
 		port("203.0.113.1", 443, `,"service":"http"`), port("192.0.2.5", 80, `,"service":"http"`)})
 	v := r.actions.last(t)
 	equal(t, "answered", v.Coverage.Answered, []string{"192.0.2.4 tcp/6379"})
+	equal(t, "said too little", v.Coverage.Unknown, []string{"192.0.2.1 tcp/443", "192.0.2.2 tcp/443", "192.0.2.3 tcp/22"})
 	equal(t, "weaknesses of places that no scope names", names(v), []string{"org_a 192.0.2.4 tcp/6379 exposed-redis"})
 	if !slices.Contains(v.Coverage.Checks, "product") {
 		t.Errorf("the checks are %v", v.Coverage.Checks)
@@ -395,7 +396,8 @@ func TestAClaimIsLookedAtAgain(t *testing.T) {
 	ctx := t.Context()
 	r.inForce("org_a", "192.0.2.0/24")
 	r.scan([]string{port("192.0.2.4", 6379, `,"service":"redis"`)})
-	r.actions.claimed = []action.Action{{Weakness: r.actions.last(t).Weaknesses[0]}, {Weakness: action.Weakness{Asset: action.Asset{Key: "203.0.113.1"}, Place: "tcp/443"}}}
+	one := netip.MustParseAddr("192.0.2.4")
+	r.actions.wishes = []exposure.Wish{{Address: netip.MustParseAddr("203.0.113.1"), Place: "tcp/443"}, {Address: one, Place: "tcp/8080"}, {Address: one, Place: "tcp/6379"}, {Address: netip.MustParseAddr("192.0.2.5"), Place: "tcp/443"}}
 	j := r.scan(nil, "192.0.2.4 tcp/6379")
 	if len(j.Only) != 1 || j.Only[0] != "192.0.2.4:6379" {
 		t.Fatalf("the re-check looks at %v", j.Only)
@@ -404,8 +406,20 @@ func TestAClaimIsLookedAtAgain(t *testing.T) {
 	if fmt.Sprint(v.Coverage.Ranges, v.Coverage.Ports, v.Coverage.Answered) != "[192.0.2.4/32] [tcp/6379] [192.0.2.4 tcp/6379]" {
 		t.Errorf("the re-check covered %+v", v.Coverage)
 	}
+	if j = r.scan(nil); len(j.Only) != 1 || j.Only[0] != "192.0.2.5:443" {
+		t.Errorf("another address is looked at by a run of its own, which was %v", j.Only)
+	}
 	if _, err := r.Next(ctx, r.scanner(), "one"); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("it is looked at without end: %v", err)
+	}
+	r.actions.wishes = []exposure.Wish{{Address: one, Place: "tcp/22", Provider: "org_a"}}
+	if _, err := r.Next(ctx, r.scanner(), "one"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("an owner's wish is met by a scope that is no survey of devices: %v", err)
+	}
+	r.now = r.now.Add(time.Minute)
+	r.actions.wishes = []exposure.Wish{{Address: one, Place: "tcp/6379", At: r.now}}
+	if _, err := r.Next(ctx, r.scanner(), "one"); err != nil {
+		t.Errorf("who asks after a look waits: %v", err)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"noroshi/access"
-	"noroshi/action"
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
@@ -30,9 +29,10 @@ type ScanRun struct {
 	Scope   ident.ID        `json:"scope"`
 	Org     ident.ID        `json:"org"`
 	State   string          `json:"state"`
-	By      string          `json:"by"`             // the scanner that has it, or had it last
-	Only    []string        `json:"only,omitempty"` // of a re-check: what it looks at, as 192.0.2.1:443 or 192.0.2.1:53/udp
-	Digest  string          `json:"digest"`         // of the text that it was begun by
+	By      string          `json:"by"`                      // the scanner that has it, or had it last
+	Devices ident.ID        `json:"device_survey,omitempty"` // of a survey of devices: under which it is told
+	Only    []string        `json:"only,omitempty"`          // of a re-check: what it looks at, as 192.0.2.1:443 or 192.0.2.1:53/udp
+	Digest  string          `json:"digest"`                  // of the text that it was begun by
 	Began   time.Time       `json:"began"`
 	Ended   time.Time       `json:"ended,omitzero"`
 	Why     string          `json:"why,omitempty"` // it ended: done, or the scanner's reason
@@ -62,7 +62,7 @@ const (
 )
 
 // Next gives a scanner what is due: first what it or another left unfinished,
-// then what owners say is mended, then whole scans. Nothing due is NotFound.
+// then what people want to be looked at again, then whole scans. Nothing due is NotFound.
 func (st *Store) Next(ctx context.Context, s access.Scope, by string) (job ScanJob, err error) {
 	const op = "exposure.next"
 	if by == "" || len(by) > maxRunner {
@@ -71,7 +71,7 @@ func (st *Store) Next(ctx context.Context, s access.Scope, by string) (job ScanJ
 	if err := st.finish(ctx, s); err != nil { // What one run saw keeps no other from being made.
 		st.d.Log.Error("what scans have handed in cannot be taken in; it is tried again", "role", "hub", "err", err)
 	}
-	claimed, err := st.d.Actions.Recheck(ctx)
+	wishes, err := st.d.Actions.Recheck(ctx)
 	if err != nil {
 		return job, fault.Wrap(op, err)
 	}
@@ -81,7 +81,7 @@ func (st *Store) Next(ctx context.Context, s access.Scope, by string) (job ScanJ
 		if run, ok, err = st.unfinished(ctx, tx, s, by); err != nil || ok {
 			return err
 		}
-		run, err = st.fresh(ctx, tx, s, by, claimed)
+		run, err = st.fresh(ctx, tx, s, by, wishes)
 		return err
 	})
 	if err != nil {
@@ -123,9 +123,9 @@ func (st *Store) unfinished(ctx context.Context, tx *ledger.Tx, s access.Scope, 
 	return ScanRun{}, false, nil
 }
 
-// fresh begins a run of a scope that has none: a re-check of what is claimed, or
+// fresh begins a run of a scope that has none: a re-check of what is wished, or
 // a whole scan that is due. Without either the run has no identifier.
-func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by string, claimed []action.Action) (ScanRun, error) {
+func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by string, wishes []Wish) (ScanRun, error) {
 	now := st.now()
 	in, args := ledger.In(s.Orgs())
 	var list []Scope
@@ -140,18 +140,22 @@ func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by st
 	}); err != nil {
 		return ScanRun{}, err
 	}
-	asked := map[string]bool{}
-	lately, err := runs(ctx, tx, `began > ?`, ledger.Micros(now.Add(-patience)))
+	asked := map[string]time.Time{}
+	lately, err := runs(ctx, tx, `began > ? ORDER BY began`, ledger.Micros(now.Add(-patience)))
 	if err != nil {
 		return ScanRun{}, err
 	}
 	for _, r := range lately {
 		for _, to := range r.Only {
-			asked[to] = true
+			asked[to] = r.Began
 		}
 	}
+	optedOut, err := granted(ctx, tx)
+	if err != nil {
+		return ScanRun{}, err
+	}
 	for _, c := range list {
-		if only := within(c.Terms, claimed, asked); len(only) > 0 {
+		if only := st.wished(st.narrow(c, optedOut), wishes, asked); len(only) > 0 {
 			return st.begin(ctx, tx, c, by, only)
 		}
 	}
@@ -170,6 +174,9 @@ func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by st
 func (st *Store) begin(ctx context.Context, tx *ledger.Tx, c Scope, by string, only []string) (ScanRun, error) {
 	now := st.now()
 	r := ScanRun{ID: st.d.Ident.New(ident.Scan), Scope: c.ID, Org: c.Org, State: Running, By: by, Only: only, Digest: c.Terms.Digest, Began: now}
+	if c.Terms.ofDevices() {
+		r.Devices = st.d.Ident.New(ident.Survey)
+	}
 	if _, err := tx.Exec(ctx, `INSERT INTO scan_run (id, org, scope, state, began, lease_by, lease_until, body) VALUES (?,?,?,?,?,?,?,?)`,
 		r.ID, r.Org, r.Scope, r.State, ledger.Micros(now), by, ledger.Micros(now.Add(lease)), ledger.JSON(r)); err != nil {
 		return r, err
@@ -177,24 +184,9 @@ func (st *Store) begin(ctx context.Context, tx *ledger.Tx, c Scope, by string, o
 	return r, tx.Record(ctx, "scan", r.ID, r.Org, "began", r)
 }
 
-// patience is for how long a place that was looked at again is left alone: one
-// that does not answer would be asked without end.
+// patience is for how long a place that was looked at again is left alone, unless
+// somebody asked since: one that does not answer would be asked without end.
 const patience = 5 * time.Minute
-
-// within lists the places of actions that a scope allows to look at, and that
-// were not asked lately.
-func within(t Terms, list []action.Action, asked map[string]bool) (only []string) {
-	for _, a := range list {
-		address, err := netip.ParseAddr(a.Weakness.Asset.Key)
-		if err != nil || !t.holds(address) || !slices.Contains(t.Places, a.Weakness.Place) {
-			continue
-		}
-		if to := (place{address, a.Weakness.Place}).target(); len(only) < maxOnly && !asked[to] && !slices.Contains(only, to) {
-			only = append(only, to)
-		}
-	}
-	return only
-}
 
 func (t Terms) holds(a netip.Addr) bool {
 	has := func(p netip.Prefix) bool { return p.Contains(a) }
@@ -263,12 +255,12 @@ type text struct {
 func (st *Store) text(ctx context.Context, c Scope) (text, error) {
 	const op = "exposure.text"
 	var n, last int64
-	var granted []OptOut
+	var optedOut []netip.Prefix
 	tree := st.d.Tree()
 	st.mu.Lock()
 	known := st.texts[c.ID]
 	st.mu.Unlock()
-	err := st.d.DB.Read(ctx, func(q ledger.Queryer) error {
+	err := st.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
 		if err := q.QueryRow(ctx, `SELECT COUNT(*), COALESCE(MAX(decided), 0) FROM scan_optout WHERE state = 'granted'`).Scan(&n, &last); err != nil {
 			return err
 		}
@@ -276,20 +268,13 @@ func (st *Store) text(ctx context.Context, c Scope) (text, error) {
 			return nil
 		}
 		known.full = nil
-		rows, err := q.Query(ctx, `SELECT body FROM scan_optout WHERE state = 'granted'`)
-		return ledger.Each(rows, err, func(scan func(...any) error) error {
-			o, err := scanOptOut(scan)
-			granted = append(granted, o)
-			return err
-		})
+		optedOut, err = granted(ctx, q)
+		return err
 	})
 	if err != nil || known.full != nil {
 		return known, fault.Wrap(op, err)
 	}
-	not := st.foreign(c.Org)
-	for _, o := range granted {
-		not = append(not, o.Prefix)
-	}
+	not := append(st.foreign(c.Org), optedOut...)
 	known = text{version: c.Version, optouts: fmt.Sprint(n, last), tree: tree}
 	if known.full, err = st.d.Texts.Exclude([]byte(c.Text), not); err != nil {
 		return known, err
@@ -301,6 +286,36 @@ func (st *Store) text(ctx context.Context, c Scope) (text, error) {
 	}
 	st.texts[c.ID] = known
 	return known, nil
+}
+
+// granted lists the ranges whose holders are not scanned because they asked.
+func granted(ctx context.Context, q ledger.Queryer) (list []netip.Prefix, err error) {
+	rows, err := q.Query(ctx, `SELECT body FROM scan_optout WHERE state = 'granted'`)
+	err = ledger.Each(rows, err, func(scan func(...any) error) error {
+		o, err := scanOptOut(scan)
+		list = append(list, o.Prefix)
+		return err
+	})
+	return list, err
+}
+
+// narrow is a scope with what its text leaves out when a scanner reads it.
+func (st *Store) narrow(c Scope, optedOut []netip.Prefix) Scope {
+	c.Terms.Excluded = slices.Clone(c.Terms.Excluded)
+	for _, p := range append(st.foreign(c.Org), optedOut...) {
+		for _, r := range c.Terms.Ranges {
+			if !r.Overlaps(p) {
+				continue
+			}
+			if r.Bits() < p.Bits() {
+				r = p // Only what lies within the scope, so that it can be counted.
+			}
+			if !slices.ContainsFunc(c.Terms.Excluded, func(x netip.Prefix) bool { return x.Bits() <= r.Bits() && x.Overlaps(r) }) {
+				c.Terms.Excluded = append(c.Terms.Excluded, r)
+			}
+		}
+	}
+	return c
 }
 
 func runs(ctx context.Context, q ledger.Queryer, where string, args ...any) (list []ScanRun, err error) {

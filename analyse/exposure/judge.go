@@ -24,6 +24,9 @@ func (st *Store) checks(r ScanRun) []string {
 func (st *Store) judgeAll(r ScanRun, l *look, before map[place]Service) {
 	for _, at := range sorted(l.ports) {
 		p := l.ports[at]
+		if l.device[at] {
+			continue // Its owner is told in a notice.
+		}
 		asset := action.Asset{Kind: "host", Key: at.address.String(), Exposed: true}
 		if p.TLS != nil && len(p.TLS.Names) > 0 {
 			asset.Name = clip(p.TLS.Names[0], 300)

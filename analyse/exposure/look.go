@@ -23,6 +23,8 @@ type look struct {
 	known    map[netip.Addr]bool // somebody declared it as theirs
 	product  map[place][]action.Weakness
 	weak     []action.Weakness
+	device   map[place]bool // judged as devices' ports
+	devices  DeviceSurvey   // of a survey of devices
 	coverage action.Coverage
 	open     []openBefore // what was open before this run
 	whole    bool         // everything it was to look at was asked
@@ -59,18 +61,28 @@ func placeOf(target string) (place, error) {
 // look reads the parts of a run and judges them. What it makes is the same each
 // time, until the run is forgotten.
 func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err error) {
-	l = &look{ports: map[place]Port{}, quiet: map[place]bool{}, owner: map[netip.Addr]ident.ID{}, known: map[netip.Addr]bool{}, product: map[place][]action.Weakness{}, whole: r.Why == "done", realm: label.Real}
+	l = &look{ports: map[place]Port{}, quiet: map[place]bool{}, owner: map[netip.Addr]ident.ID{}, known: map[netip.Addr]bool{}, product: map[place][]action.Weakness{}, device: map[place]bool{}, whole: r.Why == "done", realm: label.Real}
 	before := map[place]Service{}
 	err = st.d.DB.Read(ctx, func(q ledger.Queryer) error {
 		if c, err = st.scopeOf(ctx, q, st.hub(), r.Scope); err != nil {
 			return err
 		}
+		optedOut, err := granted(ctx, q)
+		if err != nil {
+			return err
+		}
+		c = st.narrow(c, optedOut)
 		if l.open, err = st.openWithin(ctx, q, r); err != nil {
 			return err
 		}
 		was := map[place]bool{}
 		for _, x := range l.open {
 			was[place{x.Address, x.Place}] = true
+		}
+		for _, to := range r.Only { // Somebody waits for the answer, whoever saw it open before.
+			if at, err := placeOf(to); err == nil {
+				was[at] = true
+			}
 		}
 		rows, err := q.Query(ctx, `SELECT body FROM scan_part WHERE run = ?`, r.ID)
 		if err = ledger.Each(rows, err, func(scan func(...any) error) error {
@@ -100,6 +112,10 @@ func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err err
 		return c, nil, fault.Wrap("exposure.look", err)
 	}
 	l.coverage.Checks = st.checks(r)
+	if r.Devices != "" {
+		l.devices = st.d.Devices.Begin()
+		l.judgeDevices(l.devices)
+	}
 	st.judgeAll(r, l, before)
 	if l.whole && len(l.weak) <= maxWeak {
 		l.cover(r, c.Terms)
@@ -109,7 +125,8 @@ func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err err
 }
 
 // read takes in a part. What lies outside the scope is not believed, and of closed
-// ports only those are news where something was open before.
+// ports only those are news where something was open before, or that were asked
+// for.
 func (l *look) read(body []byte, t Terms, was map[place]bool) error {
 	var p Part
 	if err := json.Unmarshal(body, &p); err != nil {
@@ -143,16 +160,23 @@ func (l *look) read(body []byte, t Terms, was map[place]bool) error {
 // is left out would look as if it were gone.
 const maxWeak = 20_000
 
+// maxAnswered bounds the places that a survey names, as those who keep actions do.
+const maxAnswered = 300_000
+
 // cover says where the run really looked. A run that did not come to its end
-// covered nothing: nobody knows of a silent port whether it was asked.
+// covered nothing: nobody knows of a silent port whether it was asked. One that met
+// more places than a survey may name covered nothing, either.
 func (l *look) cover(r ScanRun, t Terms) {
+	if len(l.ports)+len(l.quiet) > maxAnswered {
+		return
+	}
 	l.coverage.Ranges, l.coverage.Excluded, l.coverage.Ports = t.Ranges, t.Excluded, t.Places
 	if len(r.Only) > 0 {
-		l.coverage.Ranges, l.coverage.Ports = nil, nil
+		l.coverage.Ranges, l.coverage.Excluded, l.coverage.Ports = nil, nil, nil
 		for _, to := range r.Only {
 			at, err := placeOf(to)
-			if err != nil {
-				continue // It was written by target.
+			if err != nil || !t.holds(at.address) {
+				continue // It was written by target; its holder may have asked since.
 			}
 			one := netip.PrefixFrom(at.address, at.address.BitLen())
 			if !slices.Contains(l.coverage.Ranges, one) {
@@ -164,14 +188,17 @@ func (l *look) cover(r ScanRun, t Terms) {
 		}
 	}
 	for at, p := range l.ports {
+		said := &l.coverage.Unknown
 		if p.conclusive() {
-			l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
+			said = &l.coverage.Answered
 		}
+		*said = append(*said, action.Answer(at.address, at.port))
 	}
 	for at := range l.quiet {
 		l.coverage.Answered = append(l.coverage.Answered, action.Answer(at.address, at.port))
 	}
 	slices.Sort(l.coverage.Answered)
+	slices.Sort(l.coverage.Unknown)
 }
 
 // openBefore is a service that was open when a run began to be taken in, or that

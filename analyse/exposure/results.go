@@ -141,9 +141,12 @@ func (st *Store) takeIn(ctx context.Context, r ScanRun) error {
 		return err
 	}
 	survey := action.Survey{ID: ident.ID(string(ident.Survey) + strings.TrimPrefix(string(r.ID), string(ident.Scan))), Source: action.BySurface, Org: r.Org, Orgs: st.within(r.Org, c.Terms),
-		Realm: look.realm, Began: r.Began, Ended: r.Ended, By: r.By, Basis: c.Terms.LegalBasis, Coverage: look.coverage, Weaknesses: look.weak}
+		Realm: look.realm, Began: r.Began, Ended: r.Ended, By: r.By, Basis: c.Terms.LegalBasis, Coverage: look.ordinary(), Weaknesses: look.weak}
 	// Under this identifier they may have it already, from before a crash.
 	if err := st.d.Actions.Take(ctx, st.hub(), survey); err != nil && fault.KindOf(err) != fault.Conflict {
+		return err
+	}
+	if err := st.tellDevices(ctx, r, c, look); err != nil {
 		return err
 	}
 	r.State, r.Open, r.Weak = Ended, len(look.ports), len(look.weak)

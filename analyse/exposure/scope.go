@@ -3,6 +3,8 @@ package exposure
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -201,6 +203,28 @@ func (st *Store) Scopes(ctx context.Context, s access.Scope, f Filter) (Page[Sco
 		return x, err
 	}, func(x Scope) (time.Time, ident.ID) { return x.Recorded, x.ID })
 	return p, fault.Wrap("exposure.scopes", err)
+}
+
+// Allows tells whether a scope of an organisation lets an address be looked at now,
+// and whether any that was in force ever named it. An address whose holder asked not
+// to be scanned counts as named: nothing allows it.
+func (st *Store) Allows(ctx context.Context, org ident.ID, a netip.Addr) (named, allowed bool, err error) {
+	has := func(p netip.Prefix) bool { return p.Contains(a) }
+	err = st.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		optedOut, err := granted(ctx, q)
+		if err != nil {
+			return err
+		}
+		named, allowed = slices.ContainsFunc(optedOut, has), false
+		rows, err := q.Query(ctx, `SELECT body FROM scan_scope WHERE org = ? AND state <> 'proposed'`, org)
+		return ledger.Each(rows, err, func(scan func(...any) error) error {
+			c, err := st.scanScope(scan)
+			named = named || slices.ContainsFunc(c.Terms.Ranges, has)
+			allowed = allowed || c.State == InForce && st.narrow(c, optedOut).Terms.holds(a)
+			return err
+		})
+	})
+	return named, allowed, fault.Wrap("exposure.allows", err)
 }
 
 // History returns what became of a scope that the caller has been shown.

@@ -112,15 +112,21 @@ func readLine(b []byte) (Port, *end, error) {
 	if !p.Address.IsValid() || p.Address.Zone() != "" || p.Port == 0 || p.Transport != "tcp" && p.Transport != "udp" {
 		return p, nil, fault.New(fault.Invalid, "iot.line", "it has no address, port or transport (tcp, udp)")
 	}
-	p.Address = p.Address.Unmap()
+	p, err := p.Clean()
+	return p, nil, err
+}
+
+// Clean is the port fit to be judged: what it said is bounded and printable.
+func (p Port) Clean() (Port, error) {
 	if len(p.Evidence) > maxEvidence {
-		return p, nil, fault.New(fault.TooLarge, "iot.line", "%d texts of one port are more than %d", len(p.Evidence), maxEvidence)
+		return p, fault.New(fault.TooLarge, "iot.line", "%d texts of one port are more than %d", len(p.Evidence), maxEvidence)
 	}
+	said := make(map[string]string, len(p.Evidence))
 	for k, v := range p.Evidence {
-		p.Evidence[k] = clean(v)
+		said[k] = clean(v)
 	}
-	p.Service = clean(p.Service)
-	return p, nil, nil
+	p.Address, p.Service, p.Evidence = p.Address.Unmap(), clean(p.Service), said
+	return p, nil
 }
 
 func byHost(ports []Port) (hosts [][]Port) {

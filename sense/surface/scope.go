@@ -36,6 +36,7 @@ const (
 // Scope is what an owner has authorised. Whatever it does not name is refused.
 type Scope struct {
 	Owner      string         `yaml:"owner"`
+	Survey     string         `yaml:"survey"` // of what: "" of what an owner exposes, or IoT
 	Contact    string         `yaml:"contact"`
 	LegalBasis string         `yaml:"legal_basis"`
 	Proof      Proof          `yaml:"proof"`
@@ -52,6 +53,10 @@ type Scope struct {
 	digest string
 	reread func(context.Context) ([]byte, error) // the text as it stands now; the file's when nil
 }
+
+// IoT says of a scope that it is a survey of devices for their owners' sake
+// (docs/iot.md).
+const IoT = "iot"
 
 // Caps bound what meets one address, one network and the owner, whatever the
 // rate allows.
@@ -162,6 +167,8 @@ func (s *Scope) check() error {
 		}
 	}
 	switch {
+	case s.Survey != "" && s.Survey != IoT:
+		return bad("survey", "a scope is a survey of devices (%s), or this key is left out", IoT)
 	case len(s.Ranges) == 0 || len(s.Ranges) > maxRanges || len(s.Excluded) > maxRanges:
 		return bad("ranges", "name 1 to %d ranges, and as many excluded ones at most", maxRanges)
 	case len(s.Ports)+len(s.UDPPorts) == 0 || len(s.Ports)+len(s.UDPPorts) > maxPorts:

@@ -37,6 +37,7 @@ func scope(t testing.TB, changes ...string) *Scope {
 func TestAScopeThatLeavesAnythingOpenIsRefused(t *testing.T) {
 	for _, c := range []struct{ from, to, want string }{
 		{"owner: Laboratory", "owner: ' '", "owner"},
+		{"owner: Laboratory", "owner: Laboratory\nsurvey: devices", "survey"},
 		{"contact: lab@example.jp\n", "", "contact"},
 		{"legal_basis: own systems\n", "", "legal_basis"},
 		{"[Hanako, Taro]", "[Hanako, hanako]", "two different people"},

@@ -34,9 +34,11 @@ type Outcome struct {
 	Unrouted int `json:"unrouted"` // weaknesses at addresses that no provider declares here
 }
 
+// MaxWeak is how many weaknesses, and devices, one survey may hold.
+const MaxWeak = 20_000
+
 // Bounds of a report.
 const (
-	maxWeak   = 20_000
 	maxName   = 200
 	ahead     = 5 * time.Minute     // how far a scanner's clock may be ahead
 	linkLife  = 90 * 24 * time.Hour // of an owner's link, from when it was last seen
@@ -95,8 +97,8 @@ func (n *Notices) check(s access.Scope, r *Report) error {
 		return bad("survey.realm", "say whether it is real or an exercise")
 	case v.Began.IsZero() || v.Ended.Before(v.Began) || v.Ended.After(n.now().Add(ahead)):
 		return bad("survey.ended", "a survey begins, and ends after that and not later than now")
-	case len(v.Weaknesses) > maxWeak || len(r.Devices) > maxWeak:
-		return fault.New(fault.TooLarge, opTake, "a survey holds at most %d weaknesses and devices; hand in several", maxWeak)
+	case len(v.Weaknesses) > MaxWeak || len(r.Devices) > MaxWeak:
+		return fault.New(fault.TooLarge, opTake, "a survey holds at most %d weaknesses and devices; hand in several", MaxWeak)
 	}
 	v.Began, v.Ended = v.Began.UTC().Truncate(time.Microsecond), v.Ended.UTC().Truncate(time.Microsecond)
 	for i, w := range v.Weaknesses {

@@ -74,7 +74,7 @@ export type Difference = { id: string; org: string; asset: string; address: stri
 export type Asset = { id: string; org: string; address: string; first_seen: string; last_seen: string; last_looked: string; services: Service[]; changes?: Difference[] };
 export type Scope = {
   id: string; org: string; state: string; text?: string; recorded: string; recorded_by: string; approved_by?: string; why?: string; version: number;
-  terms: { owner: string; contact: string; legal_basis: string; proof: string; ranges: string[]; excluded?: string[]; places: string[]; targets: number; valid_until: string };
+  terms: { owner: string; survey?: "iot"; contact: string; legal_basis: string; proof: string; ranges: string[]; excluded?: string[]; places: string[]; targets: number; valid_until: string };
 };
 export type OptOut = { id: string; org: string; state: string; prefix: string; contact: string; reason: string; asked: string; version: number };
 export type ScanRun = { id: string; org: string; state: string; by: string; only?: string[]; began: string; ended?: string; why?: string; open: number; changes: number; weaknesses: number };

@@ -51,6 +51,7 @@ export function Scopes({ orgs, org }: { orgs: Org[]; org: string }) {
               </p>
             )}
             {c.state === "proposed" && <p className="amber">◇ {t("otherPerson")}</p>}
+            {c.terms.survey === "iot" && <p>{t("surveyOfDevices")}</p>}
             <dl className="fields">
               <div><dt>{t("ranges")}</dt><dd>{c.terms.ranges.join(" ")}</dd></div>
               {c.terms.excluded && <div><dt>{t("excluded")}</dt><dd>{c.terms.excluded.join(" ")}</dd></div>}
