@@ -9,9 +9,7 @@ import (
 
 	"noroshi/access"
 	"noroshi/action"
-	"noroshi/analyse/affected"
 	"noroshi/analyse/exposure"
-	"noroshi/analyse/feed"
 	"noroshi/analyse/iot"
 	"noroshi/bom"
 	"noroshi/content"
@@ -22,15 +20,8 @@ import (
 
 // surface makes the stage that keeps what is exposed.
 func (h *hub) surface(context.Context) error {
-	d := exposure.Deps{DB: h.db, Texts: scopeTexts{}, Actions: toDo{h}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log,
+	d := exposure.Deps{DB: h.db, Texts: scopeTexts{}, Actions: toDo{h}, Advisories: believed{h}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log,
 		Every: h.cfg.Hub.Scans.Interval(), About: h.cfg.Hub.Scans.URL, Rules: content.Exposure()}
-	if files := h.cfg.Hub.Scans.Advisories; len(files) > 0 {
-		k, err := KnowledgeFiles{Advisories: files, Say: func(what string, _ feed.Problems) { h.log.Info("advisories at work", "role", "hub", "file", what) }}.Load()
-		if err != nil {
-			return err
-		}
-		d.Advisories = debian{k.Advisories}
-	}
 	rules, err := iot.Load(content.Devices())
 	if err != nil {
 		return err
@@ -84,23 +75,14 @@ func (scopeTexts) Open(text []byte, now time.Time) bool {
 	return err == nil && s.Open(now)
 }
 
-// debian judges packages by advisories.
-type debian struct{ known *affected.Advisories }
+// believed is what the systems are matched with, too, and is made after what is
+// seen: each asks the other.
+type believed struct{ h *hub }
 
-func (d debian) Hits(packageURL string) (list []exposure.Known) {
-	purl, err := bom.ParsePURL(packageURL)
-	if err != nil {
-		return nil
-	}
-	v := affected.NewInventory()
-	v.Add(bom.System{Components: []bom.Component{{Name: purl.Name, Version: purl.Version, PURL: purl}}})
-	for _, r := range v.Check(d.known) {
-		for _, x := range r.Hits {
-			list = append(list, exposure.Known{Name: x.Weakness.Weakness, Summary: x.Summary, Fixed: x.Fixed, Reference: "https://security-tracker.debian.org/tracker/" + x.Weakness.Weakness})
-		}
-	}
-	return list
+func (b believed) Believed(packageType string) (int64, error) {
+	return b.h.systems.Believed(packageType)
 }
+func (b believed) Weak(p bom.PURL) []exposure.Known { return b.h.systems.Weak(p) }
 
 // optOut takes what somebody asked on the public page.
 func (h *hub) optOut(ctx context.Context, prefix, contact, reason, from string) (string, error) {

@@ -21,7 +21,7 @@ func (documents) Write(w io.Writer, s bom.System) error {
 
 // bills makes the stage that keeps systems and what is known to be weak in them.
 func (h *hub) bills(context.Context) (err error) {
-	h.systems, err = systems.New(systems.Deps{DB: h.db, Documents: documents{}, Actions: h.actions, Aside: h.quarantine.Put, Closed: h.brake.Closed, Tree: h.orgs.Current, Now: time.Now,
+	h.systems, err = systems.New(systems.Deps{DB: h.db, Documents: documents{}, Actions: h.actions, Outside: h.exposure, Aside: h.quarantine.Put, Closed: h.brake.Closed, Tree: h.orgs.Current, Now: time.Now,
 		Ident: h.deps.Ident, Log: h.log})
 	if err == nil {
 		h.systems.OnChange = func() { h.line.Kick("systems") }

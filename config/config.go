@@ -77,7 +77,6 @@ type Scans struct {
 	Addresses  []string `yaml:"addresses" doc:"the addresses that scans come from"`
 	URL        string   `yaml:"url" doc:"where the public page is for everybody; web servers that are scanned read it"`
 	Every      string   `yaml:"every" doc:"from one whole scan of a scope to the next, such as 168h"`
-	Advisories []string `yaml:"advisories" doc:"OSV files of Debian (osv.dev's all.zip of the ecosystem), by which versions are judged; empty means that versions are not"`
 }
 
 // The times between two scans that can be meant.

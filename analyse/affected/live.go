@@ -189,6 +189,10 @@ func (a *Advisories) Knows(name string) bool {
 	return ok || gone
 }
 
+// About tells whether any advisory, also one that was withdrawn, is about packages
+// of a type, such as deb.
+func (a *Advisories) About(packageType string) bool { return a.types[packageType] }
+
 // Packages are those of which the advisories of a weakness speak, as Judge takes
 // them. The weakness goes by any of its names.
 func (a *Advisories) Packages(name string) []string {

@@ -65,6 +65,11 @@ func (a *Advisories) take(x *osv, r *Report) error {
 			a.forget(old)
 		}
 		a.gone[x.ID] = max(a.gone[x.ID], x.Modified)
+		for _, p := range x.Affected { // Of these something is known still: that it is not weak.
+			if key, _, ok := packageOf(p.Package.Ecosystem, p.Package.Name); ok {
+				a.types[typeOf(key)] = true
+			}
+		}
 		r.Withdrawn++
 		return nil
 	}

@@ -2,8 +2,8 @@
 // has authorised to be looked at. Scopes are recorded by one person and approved
 // by another; scanners ask it which are due, hold a lease on a run and hand in
 // what they saw; it keeps hosts, services and changes, judges them by the rules of
-// content/exposure, and tells a survey of each run to whoever keeps actions. It
-// sends nothing to anybody's network: sense/surface does. App makes it, the API
+// content/exposure and by the advisories that the hub believes, and tells a survey
+// of each run to whoever keeps actions. It sends nothing to anybody's network: sense/surface does. App makes it, the API
 // calls it.
 package exposure
 
@@ -57,22 +57,12 @@ type Actions interface {
 	Recheck(ctx context.Context) ([]Wish, error)
 }
 
-// Advisories says which known weaknesses hit a package.
-type Advisories interface {
-	Hits(packageURL string) []Known
-}
-
-// Known is one of them.
-type Known struct {
-	Name, Summary, Fixed, Reference string
-}
-
 // Deps is what the stage works with.
 type Deps struct {
 	DB         *ledger.DB
 	Texts      Texts
 	Actions    Actions
-	Advisories Advisories // nil when there are none
+	Advisories Advisories
 	Devices    Devices
 	Tree       func() *org.Tree
 	Now        func() time.Time
@@ -89,6 +79,9 @@ type Store struct {
 	rules *Rules
 	// OnChange is called after a scope, a run or what is seen changed.
 	OnChange func(id, org ident.ID)
+
+	judging sync.Mutex // one judgement of all versions at a time
+	judged  int64      // the advisories by which all versions were judged last
 
 	mu    sync.Mutex
 	texts map[ident.ID]text // of scopes, with everything that is excluded

@@ -15,6 +15,7 @@ import (
 	"noroshi/access"
 	"noroshi/action"
 	"noroshi/analyse/exposure"
+	"noroshi/bom"
 	"noroshi/content"
 	"noroshi/fault"
 	"noroshi/ident"
@@ -104,13 +105,22 @@ type rig struct {
 	actions *actions
 	now     time.Time
 	known   map[string][]exposure.Known
+	edition int64 // of what is known; 0 while nothing is believed
+	unread  error
 }
 
-func (r *rig) Hits(purl string) []exposure.Known { return r.known[purl] }
+func (r *rig) Weak(p bom.PURL) []exposure.Known { return r.known[p.String()] }
+
+func (r *rig) Believed(packageType string) (int64, error) {
+	if packageType != "deb" {
+		r.Errorf("it is asked for packages of %s", packageType)
+	}
+	return r.edition, r.unread
+}
 
 func newRig(t *testing.T, db *ledger.DB) *rig {
 	t.Helper()
-	r := &rig{T: t, db: db, actions: &actions{}, now: time.Date(2026, 5, 1, 3, 0, 0, 0, time.UTC), known: map[string][]exposure.Known{}}
+	r := &rig{T: t, db: db, actions: &actions{}, edition: 1, now: time.Date(2026, 5, 1, 3, 0, 0, 0, time.UTC), known: map[string][]exposure.Known{}}
 	var err error
 	r.Store, err = exposure.New(exposure.Deps{DB: db, Texts: texts{r.now.AddDate(1, 0, 0)}, Actions: r.actions, Advisories: r, Tree: func() *org.Tree { return tree },
 		Now: func() time.Time { return r.now }, Ident: ident.System(), Log: slog.New(slog.DiscardHandler), Every: 7 * 24 * time.Hour, Rules: content.Exposure()})

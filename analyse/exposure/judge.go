@@ -13,11 +13,12 @@ import (
 
 // checks are what a run looked for: products only when it knew them and there
 // are advisories.
-func (st *Store) checks(r ScanRun) []string {
-	if r.Prints && st.d.Advisories != nil {
-		return append(slices.Clone(checks), checkProduct)
+func (st *Store) checks(r ScanRun) ([]string, error) {
+	believed, err := st.d.Advisories.Believed(debian)
+	if err != nil || !r.Prints || believed == 0 {
+		return checks, err
 	}
-	return checks
+	return append(slices.Clone(checks), checkProduct), nil
 }
 
 // judgeAll judges what a look saw.
@@ -27,27 +28,35 @@ func (st *Store) judgeAll(r ScanRun, l *look, before map[place]Service) {
 		if l.device[at] {
 			continue // Its owner is told in a notice.
 		}
-		asset := action.Asset{Kind: "host", Key: at.address.String(), Exposed: true}
-		if p.TLS != nil && len(p.TLS.Names) > 0 {
-			asset.Name = clip(p.TLS.Names[0], 300)
-		}
 		found := st.rules.judge(p, r.Ended)
-		l.product[at] = st.products(r, p, before[at])
-		for _, w := range append(found, l.product[at]...) {
-			w.Org, w.Asset, w.Place = "", asset, at.port
+		was := before[at].running
+		now := running{Said: p.said(was.Said, before[at].Port.Product)}
+		if slices.Contains(l.coverage.Checks, checkProduct) {
+			now.Product = st.products(now.Said, p, r.Ended)
+		} else if now.Said == was.Said {
+			now.Product = was.Product
+		}
+		l.running[at] = now
+		for _, w := range append(found, now.Product...) {
+			w.Org, w.Asset, w.Place = "", p.asset(), at.port
 			if l.known[at.address] {
 				w.Org = l.owner[at.address]
 			}
 			if !slices.Contains(l.coverage.Checks, w.Check) {
 				continue // It stands from before, and was not looked for.
 			}
-			w.Version = clip(w.Version, 200)
-			for i := range w.Evidence {
-				w.Evidence[i].By, w.Evidence[i].Text = string(r.ID), clip(w.Evidence[i].Text, 1000)
-			}
-			l.weak = append(l.weak, w)
+			l.weak = append(l.weak, bounded(w, r.ID))
 		}
 	}
+}
+
+// asset is the host of a port.
+func (p Port) asset() action.Asset {
+	a := action.Asset{Kind: "host", Key: p.Address.String(), Exposed: true}
+	if p.TLS != nil && len(p.TLS.Names) > 0 {
+		a.Name = clip(p.TLS.Names[0], 300)
+	}
+	return a
 }
 
 // clip bounds a text of the other side, in bytes.
@@ -117,40 +126,6 @@ func (w When) holds(p Port, now time.Time) (shown []string, ok bool) {
 		shown = append(shown, "no header "+w.Missing)
 	}
 	return shown, true
-}
-
-// suffix is the release of Debian that a package's version was made for.
-var suffix = regexp.MustCompile(`[+~]deb(\d+)u\d+`)
-
-// products says which known weaknesses a version has. Only the version of a
-// distribution's package with its suffix is judged: the suffix tells what was
-// mended without a new version, and a version alone proves nothing. A server that
-// does not say its version any more is not mended by that: what its last known
-// version had stands.
-func (st *Store) products(r ScanRun, p Port, before Service) (list []action.Weakness) {
-	known, ok := st.rules.products[p.Product]
-	release := suffix.FindStringSubmatch(p.Package)
-	if !r.Prints || st.d.Advisories == nil || !ok || release == nil {
-		if p.Package == "" && (p.Product == "" || p.Product == before.Port.Product) {
-			return before.Product
-		}
-		return nil
-	}
-	version := p.Package
-	if known.Epoch != "" {
-		version = known.Epoch + ":" + version
-	}
-	purl := "pkg:deb/debian/" + known.Package + "@" + strings.NewReplacer("+", "%2B", ":", "%3A").Replace(version) + "?distro=debian-" + release[1]
-	for _, k := range st.d.Advisories.Hits(purl) {
-		w := action.Weakness{Check: checkProduct, Name: k.Name, Title: clip(k.Name+" in "+p.Product+" "+p.Package, 300), TitleJA: clip(p.Product+" "+p.Package+" の脆弱性 "+k.Name, 600),
-			Version: p.Package, Level: action.Medium, Reference: k.Reference, Evidence: []action.Evidence{{At: r.Ended, Text: strings.TrimSpace(p.label() + "; " + k.Summary)}},
-			Fix: "No package of Debian mends it yet; reduce who can reach the service.", FixJA: "修正済みの Debian パッケージはまだありません。接続元を制限してください。"}
-		if k.Fixed != "" {
-			w.Fix, w.FixJA = "Install "+known.Package+" "+k.Fixed+" or later.", known.Package+" "+k.Fixed+" 以降に更新してください。"
-		}
-		list = append(list, w)
-	}
-	return list
 }
 
 // flat is what stands in any of the lists, in one order.

@@ -66,7 +66,8 @@ func (st *Store) drop(ctx context.Context, op string, statements []string, args 
 			}
 			n += m
 		}
-		return nil
+		_, err := edition.Next(ctx, tx)
+		return err
 	})
 	return n, fault.Wrap(op, err)
 }

@@ -21,7 +21,7 @@ type look struct {
 	quiet    map[place]bool
 	owner    map[netip.Addr]ident.ID
 	known    map[netip.Addr]bool // somebody declared it as theirs
-	product  map[place][]action.Weakness
+	running  map[place]running
 	weak     []action.Weakness
 	device   map[place]bool // judged as devices' ports
 	devices  DeviceSurvey   // of a survey of devices
@@ -61,7 +61,7 @@ func placeOf(target string) (place, error) {
 // look reads the parts of a run and judges them. What it makes is the same each
 // time, until the run is forgotten.
 func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err error) {
-	l = &look{ports: map[place]Port{}, quiet: map[place]bool{}, owner: map[netip.Addr]ident.ID{}, known: map[netip.Addr]bool{}, product: map[place][]action.Weakness{}, device: map[place]bool{}, whole: r.Why == "done", realm: label.Real}
+	l = &look{ports: map[place]Port{}, quiet: map[place]bool{}, owner: map[netip.Addr]ident.ID{}, known: map[netip.Addr]bool{}, running: map[place]running{}, device: map[place]bool{}, whole: r.Why == "done", realm: label.Real}
 	before := map[place]Service{}
 	err = st.d.DB.Read(ctx, func(q ledger.Queryer) error {
 		if c, err = st.scopeOf(ctx, q, st.hub(), r.Scope); err != nil {
@@ -111,7 +111,9 @@ func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err err
 	if err != nil {
 		return c, nil, fault.Wrap("exposure.look", err)
 	}
-	l.coverage.Checks = st.checks(r)
+	if l.coverage.Checks, err = st.checks(r); err != nil {
+		return c, nil, fault.Wrap("exposure.look", err)
+	}
 	if r.Devices != "" {
 		l.devices = st.d.Devices.Begin()
 		l.judgeDevices(l.devices)
@@ -212,12 +214,19 @@ type openBefore struct {
 
 func (st *Store) openWithin(ctx context.Context, q ledger.Queryer, r ScanRun) (list []openBefore, err error) {
 	in, args := ledger.In(st.d.Tree().Subtree(r.Org))
-	rows, err := q.Query(ctx, `SELECT s.silent, s.run, `+serviceColumns+` WHERE (s.state = 'open' OR s.run = ?) AND s.org IN `+in, append([]any{r.ID}, args...)...)
-	return list, ledger.Each(rows, err, func(scan func(...any) error) error {
+	err = eachOpen(ctx, q, `(s.state = 'open' OR s.run = ?) AND s.org IN `+in, append([]any{r.ID}, args...), func(x openBefore) { list = append(list, x) })
+	return list, err
+}
+
+// eachOpen reads services with what is known of them beside what they said.
+func eachOpen(ctx context.Context, q ledger.Queryer, where string, args []any, to func(openBefore)) error {
+	rows, err := q.Query(ctx, `SELECT s.silent, s.run, `+serviceColumns+` WHERE `+where, args...)
+	return ledger.Each(rows, err, func(scan func(...any) error) error {
 		var x openBefore
 		var err error
-		x.Service, err = scanService(func(to ...any) error { return scan(append([]any{&x.silent, &x.run, &x.org}, to...)...) })
-		list = append(list, x)
+		if x.Service, err = scanService(func(to ...any) error { return scan(append([]any{&x.silent, &x.run, &x.org}, to...)...) }); err == nil {
+			to(x)
+		}
 		return err
 	})
 }

@@ -22,15 +22,15 @@ const (
 
 // Service is one port as it was seen last.
 type Service struct {
-	Asset   ident.ID          `json:"asset"`
-	Address netip.Addr        `json:"address"`
-	Place   string            `json:"place"`
-	State   string            `json:"state"`
-	First   time.Time         `json:"first_seen"`
-	Last    time.Time         `json:"last_seen"`
-	Looked  time.Time         `json:"last_looked"`
-	Port    Port              `json:"seen"`
-	Product []action.Weakness `json:"-"` // what its last known version had
+	Asset   ident.ID   `json:"asset"`
+	Address netip.Addr `json:"address"`
+	Place   string     `json:"place"`
+	State   string     `json:"state"`
+	First   time.Time  `json:"first_seen"`
+	Last    time.Time  `json:"last_seen"`
+	Looked  time.Time  `json:"last_looked"`
+	Port    Port       `json:"seen"`
+	running
 }
 
 // Difference is something that became different.
@@ -61,8 +61,8 @@ const silences = 3
 
 // kept is the body of a service's row.
 type kept struct {
-	Port    Port              `json:"port"`
-	Product []action.Weakness `json:"product,omitempty"`
+	Port Port `json:"port"`
+	running
 }
 
 const selectService = `SELECT s.asset, a.address, s.place, s.state, s.first_seen, s.last_seen, s.last_looked, s.body FROM surface_service s JOIN surface_asset a ON a.id = s.asset`
@@ -77,7 +77,7 @@ func scanService(scan func(...any) error) (s Service, err error) {
 	if err := json.Unmarshal([]byte(body), &k); err != nil {
 		return s, err
 	}
-	s.First, s.Last, s.Looked, s.Port, s.Product = ledger.Time(first), ledger.Time(last), ledger.Time(looked), k.Port, k.Product
+	s.First, s.Last, s.Looked, s.Port, s.running = ledger.Time(first), ledger.Time(last), ledger.Time(looked), k.Port, k.running
 	s.Address, err = netip.ParseAddr(address)
 	return s, err
 }
@@ -95,7 +95,7 @@ func serviceAt(ctx context.Context, q ledger.Queryer, org ident.ID, at place) (S
 func (st *Store) remember(ctx context.Context, tx *ledger.Tx, r *ScanRun, l *look) error {
 	w := &writer{st: st, ctx: ctx, tx: tx, run: r, now: ledger.Micros(r.Ended)}
 	for _, at := range sorted(l.ports) {
-		if err := w.open(at, l.owner[at.address], l.ports[at], l.product[at]); err != nil {
+		if err := w.open(at, l.owner[at.address], l.ports[at], l.running[at]); err != nil {
 			return err
 		}
 	}
@@ -103,7 +103,8 @@ func (st *Store) remember(ctx context.Context, tx *ledger.Tx, r *ScanRun, l *loo
 		return err
 	}
 	r.Changes += w.changes
-	return nil
+	_, err := edition.Next(ctx, tx)
+	return err
 }
 
 func sorted[T any](m map[place]T) []place {
@@ -126,7 +127,7 @@ type writer struct {
 }
 
 // open writes an open port.
-func (w *writer) open(at place, org ident.ID, p Port, product []action.Weakness) error {
+func (w *writer) open(at place, org ident.ID, p Port, run running) error {
 	asset, err := w.asset(org, at.address, p)
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func (w *writer) open(at place, org ident.ID, p Port, product []action.Weakness)
 	if there && p.Service == "" { // It did not say this time; what it said before is all that is known.
 		p = old.Port
 	}
-	body := ledger.JSON(kept{p, product})
+	body := ledger.JSON(kept{p, run})
 	if !there {
 		if _, err := w.tx.Exec(w.ctx, `INSERT INTO surface_service (asset, place, org, state, service, first_seen, last_seen, last_looked, run, silent, crypto, body) VALUES (?,?,?,'open',?,?,?,?,?,0,?,?)`,
 			asset, at.port, org, p.Service, w.now, w.now, w.now, w.run.ID, cryptoKind(p), body); err != nil {

@@ -74,7 +74,8 @@ type Exposure uint8
 const (
 	NotKnown Exposure = iota
 	Inside            // looked at from outside, and not reached
-	Outside           // reached from the Internet
+	Outside           // its owner says that it is reached from the Internet
+	Seen              // looked at from outside, and reached
 )
 
 // LikelyEPSS is the probability from which an exploit is taken to be public
@@ -157,8 +158,10 @@ func (f Facts) automatable() (string, reason) {
 		return "no", reason{"it is not reached from the Internet", "インターネットから到達できません"}
 	case known && !f.Vector.Automatable():
 		return "no", reason{"the vector asks for nearness, luck, rights or a user", "CVSSによると近接・条件・権限・利用者の操作のいずれかが必要です"}
+	case known && f.Exposure == Seen:
+		return "yes", reason{"it is reached from the Internet, as was seen from outside, without rights or a user", "外部からの到達が確認されており、権限も操作もなしに攻撃できます"}
 	case known && f.Exposure == Outside:
-		return "yes", reason{"it is reached from the Internet without rights or a user", "インターネットから権限も操作もなしに攻撃できます"}
+		return "yes", reason{"it is reached from the Internet, says its owner, without rights or a user", "インターネットから到達できると申告されており、権限も操作もなしに攻撃できます"}
 	case known:
 		return "yes", reason{"the vector needs neither rights nor a user, and nobody looked whether it is reached from the Internet", "CVSSによると権限も操作も不要で、インターネットからの到達性は未確認です"}
 	}

@@ -150,7 +150,7 @@ func (m *memory) look(l look) (list []verdict) {
 			v.whole, only = false, m.gained[id]
 		}
 		if sum != 0 {
-			v.weaknesses = weaknesses(k.System, m.attacks, m.hits(k), only)
+			v.weaknesses = weaknesses(k.System, m.attacks, m.placeOf(k.System), m.hits(k), only)
 		}
 		list = append(list, v)
 	}

@@ -11,10 +11,12 @@ import (
 
 	"noroshi/analyse/affected"
 	"noroshi/analyse/exploited"
+	"noroshi/analyse/exposure"
 	"noroshi/bom"
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
+	"noroshi/org"
 )
 
 // memory is what this hub knows: the bills in force, the advisories that are
@@ -27,8 +29,12 @@ type memory struct {
 	advisories *affected.Advisories
 	attacks    *exploited.Known
 	of         map[ident.ID]*known
-	decided    map[ident.ID]*decided // by organisation
-	feeds      map[string]int64      // the number of each feed's last change
+	decided    map[ident.ID]*decided          // by organisation
+	feeds      map[string]int64               // the number of each feed's last change
+	believed   int64                          // the highest of these
+	looked     int64                          // the number of the last change of what is seen from outside
+	seen       map[string][]exposure.Sighting // by address and by name
+	tree       func() *org.Tree
 	// Since the last look of Match: which systems may be hit otherwise than
 	// before, and the hits that those gained that changed in nothing else.
 	touched map[ident.ID]bool
@@ -43,8 +49,8 @@ type known struct {
 	matched uint64 // the sum of what its last survey said
 }
 
-func newMemory() *memory {
-	return &memory{edition: -1, inventory: affected.NewInventory(), advisories: affected.New(), attacks: &exploited.Known{}, of: map[ident.ID]*known{}, decided: map[ident.ID]*decided{}, feeds: map[string]int64{},
+func newMemory(tree func() *org.Tree) *memory {
+	return &memory{edition: -1, looked: -1, tree: tree, inventory: affected.NewInventory(), advisories: affected.New(), attacks: &exploited.Known{}, of: map[ident.ID]*known{}, decided: map[ident.ID]*decided{}, feeds: map[string]int64{},
 		touched: map[ident.ID]bool{}, gained: map[ident.ID][]affected.Hit{}}
 }
 
@@ -59,6 +65,9 @@ func (m *memory) sum(k *known) uint64 {
 	_, _ = h.Write([]byte(ledger.JSON(k.Facts))) // A hash takes everything.
 	if k.InForce != nil {
 		_, _ = h.Write([]byte(k.InForce.Version))
+	}
+	if m.sighted(k.System) != nil {
+		_, _ = h.Write([]byte("seen"))
 	}
 	return sum + h.Sum64() + m.decidedSum(k)
 }
@@ -76,6 +85,9 @@ type row struct {
 func (x *Systems) Refresh(ctx context.Context) error {
 	x.looking.Lock()
 	defer x.looking.Unlock()
+	if err := x.takeSightings(ctx); err != nil {
+		return err
+	}
 	var number int64
 	var count int
 	var systems, feeds, vex []row
@@ -130,7 +142,7 @@ func (x *Systems) Refresh(ctx context.Context) error {
 			delete(m.gained, id)
 		}
 	}
-	m.edition = number
+	m.edition, m.believed = number, newest(m.feeds)
 	m.ready.Store(true)
 	return nil
 }

@@ -44,6 +44,7 @@ type Deps struct {
 	DB        *ledger.DB
 	Documents Documents
 	Actions   Actions
+	Outside   Outside
 	// Aside keeps what could not be read.
 	Aside func(ctx context.Context, list []quarantine.Quarantined) error
 	// Closed says why no file may be taken now, such as that the disk is nearly full.
@@ -68,10 +69,10 @@ type Systems struct {
 
 // New makes the stage. It knows nothing until its first Refresh.
 func New(d Deps) (*Systems, error) {
-	if d.DB == nil || d.Documents == nil || d.Actions == nil || d.Aside == nil || d.Closed == nil || d.Tree == nil || d.Now == nil || d.Ident.Now == nil || d.Log == nil {
+	if d.DB == nil || d.Documents == nil || d.Actions == nil || d.Outside == nil || d.Aside == nil || d.Closed == nil || d.Tree == nil || d.Now == nil || d.Ident.Now == nil || d.Log == nil {
 		return nil, fault.New(fault.Internal, "systems.new", "a part of the systems is missing")
 	}
-	return &Systems{d: d, OnChange: func() {}, mem: newMemory(), wake: make(chan struct{}, 1)}, nil
+	return &Systems{d: d, OnChange: func() {}, mem: newMemory(d.Tree), wake: make(chan struct{}, 1)}, nil
 }
 
 // edition is the number of the last change of a system or a feed.

@@ -14,6 +14,7 @@ import (
 
 	"noroshi/access"
 	"noroshi/action"
+	"noroshi/analyse/exposure"
 	"noroshi/analyse/systems"
 	"noroshi/bom"
 	"noroshi/fault"
@@ -109,11 +110,25 @@ func (b *board) says() map[string]string {
 	return out
 }
 
+// outside is what a scanner saw.
+type outside struct {
+	edition int64
+	list    []exposure.Sighting
+}
+
+func (o *outside) Sightings(_ context.Context, have int64) (int64, []exposure.Sighting, error) {
+	if have == o.edition {
+		return have, nil, nil
+	}
+	return o.edition, o.list, nil
+}
+
 // rig is a hub with a centre and two members.
 type rig struct {
 	*systems.Systems
 	db           *ledger.DB
 	tree         *org.Tree
+	outside      outside
 	board        *board
 	aside        []quarantine.Quarantined
 	now          time.Time
@@ -142,7 +157,7 @@ func newRig(t testing.TB, db *ledger.DB) *rig {
 // hub is another hub on the same ledger.
 func (r *rig) hub(t testing.TB) *systems.Systems {
 	t.Helper()
-	x, err := systems.New(systems.Deps{DB: r.db, Documents: list{}, Actions: r.board, Closed: func() error { return r.full }, Tree: func() *org.Tree { return r.tree }, Now: func() time.Time { return r.now },
+	x, err := systems.New(systems.Deps{DB: r.db, Documents: list{}, Actions: r.board, Outside: &r.outside, Closed: func() error { return r.full }, Tree: func() *org.Tree { return r.tree }, Now: func() time.Time { return r.now },
 		Ident: ident.System(), Log: slog.New(slog.DiscardHandler), Aside: func(_ context.Context, l []quarantine.Quarantined) error {
 			r.aside = append(r.aside, l...)
 			return nil

@@ -45,7 +45,7 @@ const (
 // weaknesses makes of a system's hits what a survey says: one weakness for each
 // package that has it, in however many versions and places it is there; only those
 // that some hits are of, if these are given.
-func weaknesses(s System, attacks *exploited.Known, hits, only []affected.Hit) (list []action.Weakness) {
+func weaknesses(s System, attacks *exploited.Known, at affected.Place, hits, only []affected.Hit) (list []action.Weakness) {
 	var wanted map[key]bool
 	if only != nil {
 		wanted = map[key]bool{}
@@ -68,19 +68,19 @@ func weaknesses(s System, attacks *exploited.Known, hits, only []affected.Hit) (
 		return slices.Compare([]string{a.place, a.name}, []string{b.place, b.name})
 	})
 	for _, k := range order {
-		list = append(list, weakness(s, attacks, k, of[k]))
+		list = append(list, weakness(s, attacks, at, k, of[k]))
 	}
 	return list
 }
 
-func weakness(s System, attacks *exploited.Known, k key, hits []affected.Hit) action.Weakness {
+func weakness(s System, attacks *exploited.Known, at affected.Place, k key, hits []affected.Hit) action.Weakness {
 	if open := slices.DeleteFunc(slices.Clone(hits), affected.Hit.Silent); len(open) > 0 {
 		hits = open // What is decided of some versions leaves the others to be mended.
 	}
 	first := hits[0]
 	pkg := strings.TrimPrefix(k.place, "pkg:")
-	answer := first.Judge(attacks, placeOf(s))
-	w := action.Weakness{Org: s.Org, Asset: action.Asset{Kind: "system", Key: s.Name, Name: s.Name, Importance: s.Importance, Exposed: len(s.SeenAs) > 0},
+	answer := first.Judge(attacks, at)
+	w := action.Weakness{Org: s.Org, Asset: action.Asset{Kind: "system", Key: s.Name, Name: s.Name, Importance: s.Importance, Exposed: at.Exposure > ssvc.Inside},
 		Place: k.place, Check: check, Name: k.name, Level: levelOf(first.Score), Threat: threatOf(first, answer),
 		TitleJA: clip(pkg, maxTitle) + " の既知の脆弱性", Reference: "https://osv.dev/vulnerability/" + url.PathEscape(clip(first.By[0], maxName/2))}
 	if first.Silent() {
@@ -107,16 +107,6 @@ func weakness(s System, attacks *exploited.Known, k key, hits []affected.Hit) ac
 		w.FixJA = fmt.Sprintf("%s を %s 以降に更新し、新しい部品表(SBOM)を提出してください。", clip(pkg, maxText), to)
 	}
 	return w
-}
-
-// placeOf is what a system's owner says of it. That nobody named an address is no
-// proof that there is none.
-func placeOf(s System) affected.Place {
-	p := affected.Place{Importance: s.Importance}
-	if len(s.SeenAs) > 0 {
-		p.Exposure = ssvc.Outside
-	}
-	return p
 }
 
 // levelOf is CVSS's rating; without a score nobody said how bad it is.

@@ -11,7 +11,6 @@ import (
 	"noroshi/access"
 	"noroshi/action"
 	"noroshi/analyse/affected"
-	"noroshi/analyse/exploited"
 	"noroshi/analyse/vex"
 	"noroshi/fault"
 	"noroshi/ident"
@@ -25,7 +24,8 @@ type Hit struct {
 	Version    string   `json:"version"`
 	Owner      string   `json:"owner"`
 	Importance string   `json:"importance,omitempty"`
-	SeenAs     []string `json:"seen_as"` // how it is reached from outside; empty when it is not
+	SeenAs     []string `json:"seen_as"`        // how it is reached from outside, says its owner
+	Seen       *Seen    `json:"seen,omitempty"` // what was seen of these from outside
 	Weakness   string   `json:"weakness"`
 	Component  string   `json:"component"`
 	PURL       string   `json:"purl"`
@@ -124,7 +124,7 @@ func (m *memory) who(s access.Scope, name string, from, limit int) (w Who, err e
 		}
 		for _, h := range o.hits {
 			if at >= from && len(w.Items) < limit {
-				w.Items = append(w.Items, o.hit(m.attacks, h))
+				w.Items = append(w.Items, m.hit(o.System, h))
 			}
 			at++
 		}
@@ -144,9 +144,9 @@ func countSilent(hits []affected.Hit) (n int) {
 	return n
 }
 
-func (k *known) hit(attacks *exploited.Known, h affected.Hit) Hit {
-	a := h.Judge(attacks, placeOf(k.System))
-	return Hit{Org: k.Org, System: k.ID, Name: k.Name, Version: k.InForce.Version, Owner: k.Owner, Importance: k.Importance, SeenAs: append([]string{}, k.SeenAs...),
+func (m *memory) hit(s System, h affected.Hit) Hit {
+	a := h.Judge(m.attacks, m.placeOf(s))
+	return Hit{Org: s.Org, System: s.ID, Name: s.Name, Version: s.InForce.Version, Owner: s.Owner, Importance: s.Importance, SeenAs: append([]string{}, s.SeenAs...), Seen: m.sighted(s),
 		Weakness: h.Weakness.Weakness, Component: h.Component, PURL: h.PURL, Fixed: h.Fixed, By: h.By, Path: h.Path(), Priority: a.Decision.String(), Why: a.Why, WhyJA: a.WhyJA, Decision: h.Decision}
 }
 
@@ -195,7 +195,7 @@ func (x *Systems) Found(ctx context.Context, s access.Scope, id ident.ID) (f Fou
 		f.Decided = countSilent(hits)
 		f.Total = len(hits) - f.Decided
 		for _, h := range hits[:min(len(hits), maxFound)] {
-			f.Hits = append(f.Hits, k.hit(m.attacks, h))
+			f.Hits = append(f.Hits, m.hit(k.System, h))
 		}
 	}
 	m.mu.RUnlock()
