@@ -436,7 +436,7 @@ func TestAClaimIsLookedAtAgain(t *testing.T) {
 func TestBackportsAreHonoured(t *testing.T) {
 	r := newRig(t, ledgertest.SQLite(t))
 	r.inForce("org_a", "192.0.2.0/24")
-	r.known["pkg:deb/debian/openssh@1%3A9.2p1-2%2Bdeb12u1?distro=debian-12"] = []exposure.Known{{Name: "CVE-2024-6387", Fixed: "1:9.2p1-2+deb12u3"}}
+	r.known["pkg:deb/debian/openssh@1:9.2p1-2%2Bdeb12u1?distro=debian-12"] = []exposure.Known{{Name: "CVE-2024-6387", Fixed: "1:9.2p1-2+deb12u3"}}
 	said := func(pkg string) string {
 		return port("192.0.2.1", 22, `,"service":"ssh","product":"OpenSSH","version":"9.2p1","package_version":"`+pkg+`","ssh":{"kex":["curve25519-sha256"]}`)
 	}

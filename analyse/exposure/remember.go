@@ -30,7 +30,7 @@ type Service struct {
 	Last    time.Time  `json:"last_seen"`
 	Looked  time.Time  `json:"last_looked"`
 	Port    Port       `json:"seen"`
-	running
+	running `json:"-"`
 }
 
 // Difference is something that became different.
