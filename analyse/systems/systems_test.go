@@ -157,14 +157,19 @@ func newRig(t testing.TB, db *ledger.DB) *rig {
 // hub is another hub on the same ledger.
 func (r *rig) hub(t testing.TB) *systems.Systems {
 	t.Helper()
-	x, err := systems.New(systems.Deps{DB: r.db, Documents: list{}, Actions: r.board, Outside: &r.outside, Closed: func() error { return r.full }, Tree: func() *org.Tree { return r.tree }, Now: func() time.Time { return r.now },
-		Ident: ident.System(), Log: slog.New(slog.DiscardHandler), Aside: func(_ context.Context, l []quarantine.Quarantined) error {
-			r.aside = append(r.aside, l...)
-			return nil
-		}})
+	x, err := systems.New(r.deps())
 	must(t, err)
 	must(t, x.Refresh(t.Context()))
 	return x
+}
+
+// deps is what hubs on this ledger work with.
+func (r *rig) deps() systems.Deps {
+	return systems.Deps{DB: r.db, Documents: list{}, Actions: r.board, Outside: &r.outside, Closed: func() error { return r.full }, Tree: func() *org.Tree { return r.tree }, Now: func() time.Time { return r.now },
+		Ident: ident.System(), Log: slog.New(slog.DiscardHandler), Aside: func(_ context.Context, l []quarantine.Quarantined) error {
+			r.aside = append(r.aside, l...)
+			return nil
+		}}
 }
 
 // system adds one with a bill of materials.
