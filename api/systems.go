@@ -168,7 +168,7 @@ func (a *API) whoIsHit() {
 		})
 }
 
-var whoColumns = []string{"organisation", "system", "version", "owner", "importance", "seen_as", "weakness", "component", "purl", "fixed", "advisories", "path", "action", "state", "assignee", "due", "decision", "why"}
+var whoColumns = []string{"organisation", "system", "version", "owner", "importance", "seen_as", "seen_at", "seen_ports", "weakness", "component", "purl", "fixed", "advisories", "path", "action", "state", "assignee", "due", "decision", "why"}
 
 // writeWho streams the answer page by page.
 func (a *API) writeWho(out huma.Context, s access.Scope, name string, w systems.Who) {
@@ -179,12 +179,15 @@ func (a *API) writeWho(out huma.Context, s access.Scope, name string, w systems.
 	for {
 		for _, h := range w.Items {
 			o, _ := tree.Get(h.Org)
-			line := []string{o.Slug, h.Name, h.Version, h.Owner, h.Importance, strings.Join(h.SeenAs, " "), h.Weakness, h.Component, h.PURL, h.Fixed, strings.Join(h.By, " "), strings.Join(h.Path, " → "), "", "", "", "", "", ""}
+			line := []string{o.Slug, h.Name, h.Version, h.Owner, h.Importance, strings.Join(h.SeenAs, " "), "", "", h.Weakness, h.Component, h.PURL, h.Fixed, strings.Join(h.By, " "), strings.Join(h.Path, " → "), "", "", "", "", "", ""}
+			if x := h.Seen; x != nil {
+				copy(line[6:], []string{x.At.UTC().Format(time.RFC3339), strings.Join(x.Ports, "; ")})
+			}
 			if x := h.Action; x != nil {
-				copy(line[12:], []string{string(x.ID), string(x.State), x.Assignee, x.Due.UTC().Format(time.RFC3339)})
+				copy(line[14:], []string{string(x.ID), string(x.State), x.Assignee, x.Due.UTC().Format(time.RFC3339)})
 			}
 			if d := h.Decision; d != nil {
-				copy(line[16:], []string{string(d.Status), cmp.Or(d.Why, d.Justification)})
+				copy(line[18:], []string{string(d.Status), cmp.Or(d.Why, d.Justification)})
 			}
 			c.Line(line...)
 		}

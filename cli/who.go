@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"noroshi/analyse/systems"
 	"noroshi/analyse/vex"
@@ -58,7 +59,7 @@ func (c *actionCommand) whoOfHub(ctx context.Context, hub operator.Client, name 
 			if cursor == "" {
 				fmt.Fprintf(t, c.in("%d organisations, %d of %d systems are hit by %s; %d hits are decided to be none\n", "%[4]s の影響: %[1]d組織、%[3]dシステム中%[2]d件(影響なしと判断 %[5]d件)\n"), w.Organisations, w.Systems, w.Looked, name, w.Decided)
 				if len(w.Items) > 0 {
-					fmt.Fprintln(t, c.in("ORGANISATION\tSYSTEM\tCOMPONENT\tFIXED IN\tTHROUGH\tSEEN FROM OUTSIDE\tOWNER\tACTION\tDECISION", "組織\tシステム\t部品\t修正版\t経路\t外部公開\t担当\t対応\t判断"))
+					fmt.Fprintln(t, c.in("ORGANISATION\tSYSTEM\tCOMPONENT\tFIXED IN\tTHROUGH\tREACHED FROM OUTSIDE\tOWNER\tACTION\tDECISION", "組織\tシステム\t部品\t修正版\t経路\t外部公開\t担当\t対応\t判断"))
 				}
 			}
 			c.hits(t, w.Items, slugs)
@@ -72,16 +73,12 @@ func (c *actionCommand) whoOfHub(ctx context.Context, hub operator.Client, name 
 // hits prints a line for each hit.
 func (c *actionCommand) hits(t *tabwriter.Writer, list []systems.Hit, slugs map[ident.ID]string) {
 	for _, h := range list {
-		seen := c.in("no", "なし")
-		if len(h.SeenAs) > 0 {
-			seen = strings.Join(h.SeenAs, " ")
-		}
 		done := c.in("not yet", "未登録")
 		if h.Action != nil {
 			done = c.in(string(h.Action.State), stateJA[h.Action.State]) + " " + string(h.Action.ID)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", slugs[h.Org], plain(strings.TrimSpace(h.Name+" "+h.Version)), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path)),
-			plain(seen), plain(h.Owner), done, plain(c.decision(h.Decision)))
+			plain(c.seen(h)), plain(h.Owner), done, plain(c.decision(h.Decision)))
 	}
 }
 
@@ -93,6 +90,17 @@ func (c *actionCommand) decision(d *vex.Decision) string {
 	words := map[vex.Status][2]string{vex.NotAffected: {"not affected", "影響なし"}, vex.Fixed: {"fixed", "修正済"}, vex.Affected: {"affected", "影響あり"}, vex.UnderInvestigation: {"looked into", "調査中"}}[d.Status]
 	why := cmp.Or(d.Why, d.Justification, d.Action)
 	return strings.TrimSuffix(c.in(words[0], words[1])+": "+why, ": ")
+}
+
+// seen says how a system is reached from outside, and who says so.
+func (c *actionCommand) seen(h systems.Hit) string {
+	switch {
+	case h.Seen != nil:
+		return fmt.Sprintf(c.in("seen on %s: %s", "%s に確認: %s"), h.Seen.At.Format(time.DateOnly), strings.Join(h.Seen.Ports, ", "))
+	case len(h.SeenAs) > 0:
+		return fmt.Sprintf(c.in("its owner says: %s", "申告: %s"), strings.Join(h.SeenAs, " "))
+	}
+	return c.in("not known", "不明")
 }
 
 // slugs are the short names of the organisations.

@@ -87,7 +87,7 @@ export type Discovery = {
 };
 export type DiscoveryDetail = { discovery: Discovery; history: { at: string; actor: string; action: string }[] };
 export type Done = { id: string; state: ActionState; assignee?: string; due: string };
-export type Hit = { org: string; system: string; name: string; version: string; owner: string; importance?: string; seen_as: string[]; weakness: string; component: string; purl: string; fixed?: string; by: string[]; path?: string[]; decision?: Decision; action?: Done };
+export type Hit = { org: string; system: string; name: string; version: string; owner: string; importance?: string; seen_as: string[]; seen?: { at: string; ports: string[] }; weakness: string; component: string; purl: string; fixed?: string; by: string[]; path?: string[]; decision?: Decision; action?: Done };
 export type Decision = { status: "affected" | "under_investigation" | "fixed" | "not_affected"; justification?: string; why?: string; at: string; author?: string; document?: string; against?: string[] };
 export type Who = { asked: string; organisations: number; systems: number; looked: number; decided: number; items: Hit[]; next?: string };
 export type Bill = { number: number; version: string; format: string; components: number; quality: number; at: string };

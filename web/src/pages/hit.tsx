@@ -1,7 +1,7 @@
 // 影響照会 Who is hit: one question, answered by every bill of materials in reach.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
-import { type Decision, type Feed, get, type List, type Org, post, query, type System, type SystemDetail, type Who } from "../api.ts";
+import { type Decision, type Feed, get, type Hit, type List, type Org, post, query, type System, type SystemDetail, type Who } from "../api.ts";
 import { clockTime, useT } from "../i18n.ts";
 import { useCursor, useKeys } from "../keys.ts";
 import { setParams, useLocation } from "../route.ts";
@@ -46,7 +46,7 @@ function Hits({ w, orgs }: { w: Who; orgs: Org[] }) {
         <tbody>{w.items.map((h, i) => (
           <tr key={i}>
             <td>{name(h.org)}</td><td><a href={"/hit?id=" + h.system}>{h.name}</a> <small className="muted">{h.version}</small></td><td className="mono">{h.component}</td><td className="mono">{h.fixed || "—"}</td><td title={(h.path ?? []).join(" → ")} className="muted">{(h.path ?? []).join(" → ") || "—"}</td>
-            <td>{(h.seen_as ?? []).length ? <span className="amber">◆ {h.seen_as.join(" ")}</span> : <span className="muted">{t("notExposed")}</span>}</td><td>{h.owner || "—"}</td><td>{h.decision ? <Decided d={h.decision} /> : "—"}</td><td>{h.action ? <a href={"/actions?state=all&id=" + h.action.id}><StateMark state={h.action.state} /></a> : "—"}</td><td className="num">{h.action ? day(h.action.due, lang) : "—"}</td>
+            <td><Reached h={h} /></td><td>{h.owner || "—"}</td><td>{h.decision ? <Decided d={h.decision} /> : "—"}</td><td>{h.action ? <a href={"/actions?state=all&id=" + h.action.id}><StateMark state={h.action.state} /></a> : "—"}</td><td className="num">{h.action ? day(h.action.due, lang) : "—"}</td>
           </tr>
         ))}</tbody>
       </table>
@@ -59,6 +59,14 @@ function Decided({ d }: { d: Decision }) {
   const { t, word } = useT();
   const why = [d.justification && word(d.justification), d.why, d.author, d.document].filter(Boolean).join(" · ");
   return <span className={d.status === "not_affected" || d.status === "fixed" ? "ok" : "amber"}>{word("vex_" + d.status)}{why && <small className="muted"> {why}</small>}{d.against && <small className="amber"> {t("decidedAgainst")}: {d.against.join("; ")}</small>}</span>;
+}
+
+// Reached says how a system is reached from outside, and who says so.
+function Reached({ h }: { h: Hit }) {
+  const { t, lang } = useT();
+  if (h.seen) return <span className="amber" title={h.seen_as.join(" ")}>◆ {t("seenOutside")} {day(h.seen.at, lang)} <small className="mono">{h.seen.ports.join(", ")}</small></span>;
+  if ((h.seen_as ?? []).length) return <span className="amber">◇ {t("saidByOwner")} <small className="mono">{h.seen_as.join(" ")}</small></span>;
+  return <span className="muted">{t("notExposed")}</span>;
 }
 
 function Systems({ orgs, feeds }: { orgs: Org[]; feeds: Feed[] }) {
