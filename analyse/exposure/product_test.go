@@ -19,7 +19,11 @@ const openssh = "pkg:deb/debian/openssh@1:9.2p1-2%2Bdeb12u1?distro=debian-12"
 
 // sshd is a server that says its version with the suffix of a package, or hides it.
 func sshd(address, pkg string) string {
-	return port(address, 22, `,"service":"ssh","product":"OpenSSH","version":"9.2p1","package_version":"`+pkg+`","ssh":{"kex":["curve25519-sha256"]}`)
+	return sshdAt(address, 22, pkg)
+}
+
+func sshdAt(address string, at int, pkg string) string {
+	return port(address, at, `,"service":"ssh","product":"OpenSSH","version":"9.2p1","package_version":"`+pkg+`","ssh":{"kex":["curve25519-sha256"]}`)
 }
 
 // TestWhatWasSeenIsJudgedByANewAdvisory changes what is believed, and scans
@@ -29,7 +33,7 @@ func TestWhatWasSeenIsJudgedByANewAdvisory(t *testing.T) {
 		r := newRig(t, db)
 		ctx := t.Context()
 		r.inForce("org_a", "192.0.2.0/24")
-		r.scan([]string{sshd("192.0.2.1", "9.2p1-2+deb12u1"), sshd("192.0.2.70", "9.2p1-2+deb12u1"), sshd("192.0.2.2", "9.2p1-2+deb12u3"), sshd("192.0.2.3", ""), port("192.0.2.4", 6379, `,"service":"redis"`)})
+		r.scan([]string{sshd("192.0.2.1", "9.2p1-2+deb12u1"), sshd("192.0.2.70", "9.2p1-2+deb12u1"), sshd("192.0.2.2", "9.2p1-2+deb12u3"), sshd("192.0.2.3", ""), sshdAt("192.0.2.5", 443, "9.2p1-2+deb12u1"), port("192.0.2.4", 6379, `,"service":"redis"`)})
 		scanned, looks := r.now, len(r.actions.looks)
 		anew := func(what string, want ...string) {
 			t.Helper()
@@ -38,7 +42,7 @@ func TestWhatWasSeenIsJudgedByANewAdvisory(t *testing.T) {
 			var got []string
 			for _, v := range r.actions.looks[looks:] {
 				looked := v.Coverage.Looker()
-				for _, at := range []string{"192.0.2.1 tcp/22", "192.0.2.70 tcp/22", "192.0.2.2 tcp/22", "192.0.2.3 tcp/22", "192.0.2.4 tcp/6379", "192.0.2.1 tcp/6379"} {
+				for _, at := range []string{"192.0.2.1 tcp/22", "192.0.2.70 tcp/22", "192.0.2.2 tcp/22", "192.0.2.3 tcp/22", "192.0.2.4 tcp/6379", "192.0.2.1 tcp/6379", "192.0.2.1 tcp/443", "192.0.2.5 tcp/443", "192.0.2.5 tcp/22"} {
 					address, place, _ := strings.Cut(at, " ")
 					switch l := looked("product", action.Asset{Key: address}, place); l {
 					case action.Judged:
@@ -58,7 +62,7 @@ func TestWhatWasSeenIsJudgedByANewAdvisory(t *testing.T) {
 		anew("the same is believed")
 		k := exposure.Known{Name: "CVE-2024-6387", Level: action.High, Threat: action.Threat{CVSS: 8.1, EPSS: 0.2, SSVC: "attend", Why: "20 %", WhyJA: "20%"}}
 		r.known[openssh], r.edition = []exposure.Known{k}, 2
-		anew("an advisory is new", "org_a looked at 192.0.2.1 tcp/22", "org_a 192.0.2.1 tcp/22 CVE-2024-6387", "org_a1 looked at 192.0.2.70 tcp/22", "org_a1 192.0.2.70 tcp/22 CVE-2024-6387")
+		anew("an advisory is new", "org_a looked at 192.0.2.1 tcp/22", "org_a 192.0.2.1 tcp/22 CVE-2024-6387", "org_a looked at 192.0.2.5 tcp/443", "org_a 192.0.2.5 tcp/443 CVE-2024-6387", "org_a1 looked at 192.0.2.70 tcp/22", "org_a1 192.0.2.70 tcp/22 CVE-2024-6387")
 		if w := r.actions.last(t).Weaknesses[0]; w.Threat != k.Threat || w.Level != action.High || !w.Asset.Exposed || len(w.Evidence) != 1 || !w.Evidence[0].At.Equal(scanned) || w.Reference != "https://security-tracker.debian.org/tracker/CVE-2024-6387" {
 			t.Errorf("the weakness is %+v", w)
 		}
@@ -68,9 +72,9 @@ func TestWhatWasSeenIsJudgedByANewAdvisory(t *testing.T) {
 		anew("the chance is a little higher")
 		k.Threat.SSVC, k.Threat.KEV = "act", true
 		r.known[openssh], r.edition = []exposure.Known{k}, 4
-		anew("it is attacked", "org_a looked at 192.0.2.1 tcp/22", "org_a 192.0.2.1 tcp/22 CVE-2024-6387", "org_a1 looked at 192.0.2.70 tcp/22", "org_a1 192.0.2.70 tcp/22 CVE-2024-6387")
+		anew("it is attacked", "org_a looked at 192.0.2.1 tcp/22", "org_a 192.0.2.1 tcp/22 CVE-2024-6387", "org_a looked at 192.0.2.5 tcp/443", "org_a 192.0.2.5 tcp/443 CVE-2024-6387", "org_a1 looked at 192.0.2.70 tcp/22", "org_a1 192.0.2.70 tcp/22 CVE-2024-6387")
 		r.known[openssh], r.edition = nil, 5
-		anew("it was withdrawn", "org_a looked at 192.0.2.1 tcp/22", "org_a1 looked at 192.0.2.70 tcp/22")
+		anew("it was withdrawn", "org_a looked at 192.0.2.1 tcp/22", "org_a looked at 192.0.2.5 tcp/443", "org_a1 looked at 192.0.2.70 tcp/22")
 	})
 }
 
