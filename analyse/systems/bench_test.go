@@ -30,16 +30,15 @@ func BenchmarkTenThousandSystems(b *testing.B) {
 	r.load(b, "npm", archive(b, many(0, 100)...))
 	began := time.Now()
 	must(b, r.MatchAll(b.Context(), false))
-	b.ReportMetric(time.Since(began).Seconds(), "s/first-match")
+	first := time.Since(began)
 	began = time.Now()
 	again := r.hub(b)
-	b.ReportMetric(time.Since(began).Seconds(), "s/start")
+	start := time.Since(began)
 	must(b, again.MatchAll(b.Context(), false))
 	var m runtime.MemStats
 	again = nil
 	runtime.GC()
 	runtime.ReadMemStats(&m)
-	b.ReportMetric(float64(m.HeapAlloc>>20), "MiB")
 	var who, match time.Duration
 	for n := 0; b.Loop(); n++ {
 		began = time.Now()
@@ -55,6 +54,10 @@ func BenchmarkTenThousandSystems(b *testing.B) {
 		must(b, r.Match(b.Context()))
 		match = max(match, time.Since(began))
 	}
+	// The loop forgets what was reported before it.
+	b.ReportMetric(first.Seconds(), "s/first-match")
+	b.ReportMetric(start.Seconds(), "s/start")
+	b.ReportMetric(float64(m.HeapAlloc>>20), "MiB")
 	b.ReportMetric(float64(who.Microseconds())/1000, "ms/who-max")
 	b.ReportMetric(float64(match.Microseconds())/1000, "ms/advisory-max")
 }

@@ -84,12 +84,12 @@ func (b *board) Take(_ context.Context, s access.Scope, v action.Survey) (action
 	return action.Outcome{}, nil
 }
 
-func (b *board) Standing(_ context.Context, s access.Scope, _ []ident.ID, prints []string) (map[string]action.Action, error) {
+func (b *board) Standing(_ context.Context, s access.Scope, orgs []ident.ID, prints []string) (map[string]action.Action, error) {
 	out := map[string]action.Action{}
-	for k, w := range b.there {
+	for _, o := range orgs {
 		for _, p := range prints {
-			if s.Allows(w.Org) && k == string(w.Org)+p {
-				out[k] = action.Action{ID: "act_1", Weakness: w, State: action.Open}
+			if w, ok := b.there[string(o)+p]; ok && s.Allows(o) {
+				out[string(o)+p] = action.Action{ID: "act_1", Weakness: w, State: action.Open}
 			}
 		}
 	}
