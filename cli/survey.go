@@ -53,8 +53,8 @@ func submitSurvey(ctx context.Context, c *actionCommand, args []string) error {
 	if out.Repeated {
 		fmt.Fprintln(c.env.err, c.in("This survey had been handed in before; nothing changed.", "この調査は既に提出されています。変更はありません。"))
 	}
-	fmt.Fprintf(c.env.out, c.in("%s: %d new, %d seen again (%d reopened, %d claimed and still there), %d proved, %d silent, %d passed over\n",
-		"%s: 新規 %d、再確認 %d(再発 %d、対応済みだが残存 %d)、解消確認 %d、応答なし %d、対象外 %d\n"), out.Survey, out.New, out.Seen, out.Reopened, out.Denied, out.Proved, out.Silent, out.Skipped)
+	fmt.Fprintf(c.env.out, c.in("%s: %d new, %d seen again (%d reopened, %d claimed and still there, %d decided to be none), %d proved, %d silent, %d passed over\n",
+		"%s: 新規 %d、再確認 %d(再発 %d、対応済みだが残存 %d、影響なしと判断 %d)、解消確認 %d、応答なし %d、対象外 %d\n"), out.Survey, out.New, out.Seen, out.Reopened, out.Denied, out.Refuted, out.Proved, out.Silent, out.Skipped)
 	return nil
 }
 

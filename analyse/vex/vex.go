@@ -153,12 +153,17 @@ func (p Product) said() bool { return p.PURL.Type != "" || p.Name != "" }
 
 func (p Product) conditional() bool { return p.Range != "" || p.PURL.Version != "" || p.Version != "" }
 
+// maxAgainst is how many statements that say otherwise are told.
+const maxAgainst = 20
+
 // Of returns the decision about a hit: the newest that matches.
 func (d *Decisions) Of(h Hit) (Decision, bool) {
 	var all []*Statement
+	met := map[*Statement]bool{} // One stands under each of its names.
 	for _, n := range h.Names {
 		for _, s := range d.byName[n] {
-			if s.matches(h) && !slices.Contains(all, s) {
+			if !met[s] && s.matches(h) {
+				met[s] = true
 				all = append(all, s)
 			}
 		}
@@ -175,7 +180,7 @@ func (d *Decisions) Of(h Hit) (Decision, bool) {
 	s := all[0]
 	out := Decision{Status: s.Status, Justification: s.Justification, Why: s.Why, Action: s.Action, At: s.At, Author: s.Author, Document: s.Document}
 	for _, other := range all[1:] {
-		if other.Status != s.Status && (other.Author != s.Author || other.At.Equal(s.At)) {
+		if len(out.Against) < maxAgainst && other.Status != s.Status && (other.Author != s.Author || other.At.Equal(s.At)) {
 			out.Against = append(out.Against, string(other.Status)+" "+other.At.UTC().Format(time.DateOnly)+" "+strings.TrimSpace(other.Author+" "+other.Document))
 		}
 	}
