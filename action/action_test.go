@@ -32,6 +32,7 @@ func TestCoverageProvesOnlyWhatWasLookedAt(t *testing.T) {
 		Checks: []string{"tls", "sbom"}, Assets: []string{"shop"}, Ports: []string{"tcp/443"},
 		Ranges: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Excluded: []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")},
 		Answered: []string{Answer(netip.MustParseAddr("192.0.2.1"), PortPlace("tcp", 443))},
+		Unknown:  []string{Answer(netip.MustParseAddr("192.0.2.3"), PortPlace("tcp", 443))},
 	}.Looker()
 	for _, c := range []struct {
 		check, asset, place string
@@ -39,6 +40,7 @@ func TestCoverageProvesOnlyWhatWasLookedAt(t *testing.T) {
 	}{
 		{"tls", "192.0.2.1", "tcp/443", Judged},
 		{"tls", "192.0.2.2", "tcp/443", Silent},
+		{"tls", "192.0.2.3", "tcp/443", Uncovered},
 		{"tls", "192.0.2.1", "tcp/8443", Uncovered},
 		{"tls", "192.0.2.129", "tcp/443", Uncovered},
 		{"tls", "198.51.100.1", "tcp/443", Uncovered},

@@ -102,7 +102,11 @@ type Wish struct {
 // wished lists the places of one address that a scope allows to look at, and that
 // were not asked lately. A scanner asks all ports of a run at all its addresses, so
 // a run of two addresses would meet places for which nobody has asked.
-func (st *Store) wished(c Scope, list []Wish, asked map[string]time.Time) (only []string) {
+func (st *Store) wished(c Scope, optedOut []netip.Prefix, list []Wish, asked map[string]time.Time) (only []string) {
+	if len(list) == 0 {
+		return nil
+	}
+	c = st.narrow(c, optedOut)
 	var one netip.Addr
 	for _, w := range list {
 		if one.IsValid() && w.Address != one || !c.Terms.holds(w.Address) || !slices.Contains(c.Terms.Places, w.Place) {

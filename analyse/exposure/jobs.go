@@ -155,7 +155,7 @@ func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by st
 		return ScanRun{}, err
 	}
 	for _, c := range list {
-		if only := st.wished(st.narrow(c, optedOut), wishes, asked); len(only) > 0 {
+		if only := st.wished(c, optedOut, wishes, asked); len(only) > 0 {
 			return st.begin(ctx, tx, c, by, only)
 		}
 	}
