@@ -13,12 +13,14 @@ import (
 	"noroshi/act/remediation"
 	"noroshi/analyse/exposure"
 	"noroshi/analyse/iot"
+	"noroshi/analyse/systems"
 	"noroshi/content"
 	"noroshi/ident"
 	"noroshi/identity"
 	"noroshi/label"
 	"noroshi/ledger"
 	"noroshi/ledger/ledgertest"
+	"noroshi/ledger/quarantine"
 	"noroshi/org"
 	"noroshi/share/notice"
 )
@@ -56,8 +58,11 @@ func newSurveyRig(t *testing.T, db *ledger.DB) *surveyRig {
 	r.must(err)
 	rules, err := iot.Load(content.Devices())
 	r.must(err)
-	r.exposure, err = exposure.New(exposure.Deps{DB: db, Texts: scopeTexts{}, Actions: toDo{r.hub}, Devices: deviceSurveys{r.hub, rules}, Tree: r.orgs.Current, Now: now, Ident: ids, Log: log, Every: 7 * 24 * time.Hour, Rules: content.Exposure()})
+	r.exposure, err = exposure.New(exposure.Deps{DB: db, Texts: scopeTexts{}, Actions: toDo{r.hub}, Advisories: believed{r.hub}, Devices: deviceSurveys{r.hub, rules}, Tree: r.orgs.Current, Now: now, Ident: ids, Log: log, Every: 7 * 24 * time.Hour, Rules: content.Exposure()})
 	r.must(err)
+	r.systems, err = systems.New(systems.Deps{DB: db, Documents: documents{}, Actions: r.actions, Outside: r.exposure, Aside: quarantine.New(db, now, ids).Put, Closed: func() error { return nil }, Tree: r.orgs.Current, Now: now, Ident: ids, Log: log})
+	r.must(err)
+	r.must(r.systems.Refresh(t.Context()))
 	r.notices, err = notice.New(notice.Deps{DB: db, Actions: r.actions, InForce: r.inForce, Tree: r.orgs.Current, Now: now, Ident: ids, Zone: iot.JST, Words: content.Notices(), Key: make([]byte, 32), Link: func() string { return "https://check.example.jp" }})
 	r.must(err)
 	return r
