@@ -70,10 +70,12 @@ func (a *asking) try(round []way) bool {
 		all   sync.WaitGroup
 		mu    sync.Mutex
 		found bool
+		fresh = *a // taken before the first answers, for answers are written to a
 	)
+	fresh.ctx = ctx
 	for _, w := range round {
-		one := *a
-		one.ctx, one.s = ctx, Service{Evidence: map[string]string{}}
+		one := fresh
+		one.s = Service{Evidence: map[string]string{}}
 		all.Go(func() {
 			known := w.ask(&one)
 			mu.Lock()
