@@ -16,6 +16,7 @@ import (
 	"noroshi/label"
 	"noroshi/sense/surface"
 	"noroshi/sense/surface/identify"
+	"noroshi/service"
 	"noroshi/share/notice"
 )
 
@@ -122,7 +123,7 @@ const maxWatched = 366 * 24 * time.Hour
 func (s Surveyor) LookAgain(ctx context.Context, rules *iot.Rules, scope *surface.Scope, log string, engine *identify.Engine, l notice.Look) (notice.Report, error) {
 	c := action.Coverage{Checks: []string{iot.CheckFirmware, iot.CheckExposed}, Ranges: []netip.Prefix{netip.PrefixFrom(l.Address, l.Address.BitLen())}}
 	began := time.Now()
-	var host []iot.Port
+	var host []service.Port
 	for _, place := range l.Places {
 		over, number, _ := strings.Cut(place, "/")
 		port, err := strconv.ParseUint(number, 10, 16)
@@ -154,7 +155,7 @@ func (s Surveyor) LookAgain(ctx context.Context, rules *iot.Rules, scope *surfac
 }
 
 // lookAt scans one target; a port that is closed answers, too.
-func lookAt(ctx context.Context, scope *surface.Scope, log string, engine *identify.Engine, to surface.Target) (found *iot.Port, answered bool, err error) {
+func lookAt(ctx context.Context, scope *surface.Scope, log string, engine *identify.Engine, to surface.Target) (found *service.Port, answered bool, err error) {
 	if why := surface.NewGate(scope).Explain(time.Now(), to); why != surface.Allowed {
 		return nil, false, fault.New(fault.Denied, "app.look_again", "%s", surface.Refusal{To: to, Why: why}.Error())
 	}
@@ -162,11 +163,8 @@ func lookAt(ctx context.Context, scope *surface.Scope, log string, engine *ident
 	if err != nil {
 		return nil, false, err
 	}
-	sum, err := surface.Scan(ctx, scope, surface.Options{Mode: surface.Connect, Only: []surface.Target{to}, Identify: engine, From: from, Progress: account.Promise, Found: func(p surface.Port) {
-		found = &iot.Port{Address: p.Address, Port: p.Port, Transport: p.Transport, FirstSeen: p.FirstSeen, Service: p.Service.Service, Evidence: p.Evidence}
-		if p.HTTP != nil {
-			found.HTTP = &iot.Page{Login: p.HTTP.Login}
-		}
+	sum, err := surface.Scan(ctx, scope, surface.Options{Mode: surface.Connect, Only: []surface.Target{to}, Identify: engine, From: from, Progress: account.Promise, Found: func(p service.Port) {
+		found = &p
 	}})
 	if lerr := account.End(sum); err == nil {
 		err = lerr

@@ -11,6 +11,7 @@ import (
 	"noroshi/analyse/exposure"
 	"noroshi/analyse/iot"
 	"noroshi/label"
+	"noroshi/service"
 	"noroshi/share/notice"
 )
 
@@ -32,17 +33,9 @@ type deviceSurvey struct {
 
 // Judge takes all ports of a device that was recognised. Of any other machine it
 // takes those alone that show what no device should.
-func (v *deviceSurvey) Judge(host []exposure.Port, seen func(string) bool) (places []string) {
-	var ports []iot.Port
-	for _, p := range host {
-		x, err := devicePort(p)
-		if err != nil {
-			continue // No scanner of ours tells so much; an ordinary server stays one.
-		}
-		ports = append(ports, x)
-	}
+func (v *deviceSurvey) Judge(host []service.Port, seen func(string) bool) (places []string) {
 	recognised := false
-	for _, j := range v.rules.Judge(ports) {
+	for _, j := range v.rules.Judge(host) {
 		recognised = recognised || len(j.Device.Signs) > 0
 		told := len(places)
 		for _, w := range j.Weaknesses {
@@ -63,14 +56,6 @@ func (v *deviceSurvey) Judge(host []exposure.Port, seen func(string) bool) (plac
 		}
 	}
 	return places
-}
-
-func devicePort(p exposure.Port) (iot.Port, error) {
-	x := iot.Port{Address: p.Address, Port: p.Port, Transport: p.Transport, FirstSeen: p.Seen, Service: p.Service, Evidence: p.Evidence}
-	if p.HTTP != nil {
-		x.HTTP = &iot.Page{Login: p.HTTP.Login}
-	}
-	return x.Clean()
 }
 
 // Take hands a survey to those who keep notices, who tell those who keep actions.

@@ -22,6 +22,7 @@ import (
 	"noroshi/ledger/ledgertest"
 	"noroshi/ledger/quarantine"
 	"noroshi/org"
+	"noroshi/service"
 	"noroshi/share/notice"
 )
 
@@ -86,7 +87,7 @@ func (r *surveyRig) approve(c exposure.Scope) exposure.Scope {
 }
 
 // scan makes the run that is due, which takes a minute.
-func (r *surveyRig) scan(why string, ports ...exposure.Port) exposure.ScanJob {
+func (r *surveyRig) scan(why string, ports ...service.Port) exposure.ScanJob {
 	r.Helper()
 	ctx, s := r.Context(), r.as("scanner")
 	j, err := r.exposure.Next(ctx, s, "one")
@@ -94,7 +95,7 @@ func (r *surveyRig) scan(why string, ports ...exposure.Port) exposure.ScanJob {
 	r.now = r.now.Add(time.Minute)
 	var p exposure.Part
 	for _, x := range ports {
-		x.Transport, x.Seen = "tcp", r.now
+		x.Transport, x.FirstSeen = "tcp", r.now
 		b, err := json.Marshal(x)
 		r.must(err)
 		p.Ports = append(p.Ports, b)
@@ -137,13 +138,13 @@ func (r *surveyRig) same(what string, got, want []string) {
 var (
 	home  = netip.MustParseAddr("192.0.2.1")
 	shop  = netip.MustParseAddr("192.0.2.2")
-	cache = exposure.Port{Address: shop, Port: 6379, Service: "redis"}
+	cache = service.Port{Address: shop, Port: 6379, Answer: service.Answer{Service: "redis"}}
 	// secure says nothing of its maker: it is a router's because port 21 says so.
-	secure = exposure.Port{Address: home, Port: 22, Service: "ssh", SSH: &exposure.SSH{Kex: []string{"curve25519-sha256"}}, Evidence: map[string]string{"ssh.banner": "SSH-2.0-dropbear"}}
+	secure = service.Port{Address: home, Port: 22, Answer: service.Answer{Service: "ssh", SSH: &service.SSH{Kex: []string{"curve25519-sha256"}}, Evidence: map[string]string{"ssh.banner": "SSH-2.0-dropbear"}}}
 )
 
-func router(firmware string) exposure.Port {
-	return exposure.Port{Address: home, Port: 21, Service: "ftp", Evidence: map[string]string{"ftp.banner": "x FTP server (MikroTik " + firmware + ") ready"}}
+func router(firmware string) service.Port {
+	return service.Port{Address: home, Port: 21, Answer: service.Answer{Service: "ftp", Evidence: map[string]string{"ftp.banner": "x FTP server (MikroTik " + firmware + ") ready"}}}
 }
 
 // TestAScopeOfDevicesTellsOwnersAndAnswersThem follows one router from the whole
@@ -230,8 +231,8 @@ func TestASurveyOfDevicesProvesOnlyWhatItCovered(t *testing.T) {
 	first := r.notice(notice.Firmware)
 	for _, c := range []struct {
 		what, why string
-		ports     []exposure.Port
-	}{{"a run that ended early", "owner_cap", nil}, {"an open port that says nothing", "done", []exposure.Port{{Address: home, Port: 21}}}} {
+		ports     []service.Port
+	}{{"a run that ended early", "owner_cap", nil}, {"an open port that says nothing", "done", []service.Port{{Address: home, Port: 21}}}} {
 		week()
 		r.scan(c.why, c.ports...)
 		if x := r.notice(notice.Firmware); x.State != notice.Made || x.Silent != 0 || !x.LastLooked.Equal(first.LastLooked) {

@@ -18,6 +18,7 @@ import (
 	"noroshi/oplog"
 	"noroshi/sense/surface"
 	"noroshi/sense/surface/identify"
+	"noroshi/service"
 )
 
 // ScannerOptions say how a scanner looks.
@@ -179,7 +180,7 @@ const (
 	partQuiet = 4000
 )
 
-func (h *handIn) found(p surface.Port) {
+func (h *handIn) found(p service.Port) {
 	b, err := json.Marshal(p)
 	if err == nil && len(b) > partBytes/2 { // What it said is too much; that it is open is not.
 		p.Evidence, p.HTTP = nil, nil

@@ -17,7 +17,7 @@ import (
 	"noroshi/fault"
 	"noroshi/observable"
 	"noroshi/sense/discover"
-	"noroshi/sense/surface"
+	"noroshi/service"
 )
 
 // words is a flag that may be given several times, or with commas.
@@ -125,7 +125,7 @@ func certificatesOf(file string) (out []discovery.Seen, err error) {
 	lines := bufio.NewScanner(io.LimitReader(f, 1<<30))
 	lines.Buffer(nil, maxLine)
 	for n := 1; lines.Scan(); n++ {
-		var p surface.Port
+		var p service.Port
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
 			return nil, fault.As(fault.Invalid, op, err, "it is no line of a surface scan: %v", err).At("%s, line %d", file, n)
 		}

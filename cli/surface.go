@@ -16,6 +16,7 @@ import (
 	"noroshi/sense/surface"
 	"noroshi/sense/surface/identify"
 	"noroshi/sense/surface/recog"
+	"noroshi/service"
 )
 
 // surfaceCommand looks from outside at what a scope allows.
@@ -101,7 +102,7 @@ func scanAndTell(ctx context.Context, env *environment, scope *surface.Scope, ac
 	out := bufio.NewWriter(env.out)
 	lines := json.NewEncoder(out)
 	var failed error
-	o.Found = func(p surface.Port) {
+	o.Found = func(p service.Port) {
 		if failed == nil {
 			failed = lines.Encode(p)
 		}

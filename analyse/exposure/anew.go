@@ -143,7 +143,7 @@ func (st *Store) tell(ctx context.Context, list []openBefore) error {
 		v.Coverage.Ranges = append(v.Coverage.Ranges, netip.PrefixFrom(x.Address, x.Address.BitLen()))
 		v.Coverage.Answered = append(v.Coverage.Answered, action.Answer(x.Address, x.Place))
 		for _, w := range x.Product {
-			w.Asset, w.Place = x.Port.asset(), x.Place
+			w.Asset, w.Place = asset(x.Port), x.Place
 			if owner, known := st.attribute(x.org, x.Address); known && owner == x.org {
 				w.Org = owner
 			}

@@ -8,6 +8,7 @@ import (
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
+	"noroshi/service"
 )
 
 // The kinds of cryptography that are kept for the inventory.
@@ -16,7 +17,7 @@ const (
 	cryptoSSH = "ssh"
 )
 
-func cryptoKind(p Port) string {
+func cryptoKind(p service.Port) string {
 	switch {
 	case p.TLS != nil:
 		return cryptoTLS
@@ -64,7 +65,7 @@ const maxCryptos = 50_000
 // soon is within which time a certificate's end is counted.
 const soon = 30 * 24 * time.Hour
 
-func of(p Port) (c Crypto) {
+func of(p service.Port) (c Crypto) {
 	c.Place, c.Service, c.Kind = p.Place(), p.Service, cryptoKind(p)
 	if t := p.TLS; t != nil {
 		c.Versions, c.Groups, c.Ready = t.Versions, t.Groups, t.PostQuantum

@@ -10,6 +10,7 @@ import (
 	"noroshi/action"
 	"noroshi/fault"
 	"noroshi/ident"
+	"noroshi/service"
 )
 
 // Devices knows devices, and keeps what their owners are told.
@@ -22,7 +23,7 @@ type DeviceSurvey interface {
 	// Judge judges one host by its ports and says which places are those of devices:
 	// nobody else judges them. What is weak at places that were not seen is not told:
 	// the port there is remembered, for what it tells of the device.
-	Judge(host []Port, seen func(place string) bool) (places []string)
+	Judge(host []service.Port, seen func(place string) bool) (places []string)
 	// Take tells those who keep what owners are told. The survey lacks its weaknesses
 	// and its checks.
 	Take(ctx context.Context, s access.Scope, v action.Survey, until time.Time) error
@@ -37,7 +38,7 @@ func (t Terms) ofDevices() bool { return t.Survey == surveyOfDevices }
 // the ports that it had open before: one lost answer must not make a router an
 // ordinary server, whose management is nobody's concern.
 func (l *look) judgeDevices(d DeviceSurvey) {
-	hosts := map[netip.Addr][]Port{}
+	hosts := map[netip.Addr][]service.Port{}
 	for _, at := range sorted(l.ports) {
 		hosts[at.address] = append(hosts[at.address], l.ports[at])
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"noroshi/content"
+	"noroshi/service"
 )
 
 // FuzzPort reads what a scanner tells, which repeats what hostile servers said,
@@ -18,11 +19,11 @@ func FuzzPort(f *testing.F) {
 	f.Add([]byte(`{"address":"192.0.2.1","port":443,"transport":"tcp","service":"https","tls":{"versions":["TLS 1.0"],"ciphers":{"TLS 1.0":["TLS_RSA_WITH_RC4_128_SHA"]},"not_after":"2020-01-01T00:00:00Z"},"http":{"status":200,"title":"Index of /","directory_listing":true}}`))
 	f.Add([]byte(`{"address":"2001:db8::1","port":22,"transport":"tcp","service":"ssh","product":"OpenSSH","package_version":"9.2p1-2+deb12u3","ssh":{"kex":["diffie-hellman-group1-sha1"]}}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		p, err := DecodePort(line)
+		p, err := service.Decode(line)
 		if err != nil {
 			return
 		}
-		if !p.Address.IsValid() || p.Port == 0 || bytes.ContainsRune([]byte(p.label()), 0) {
+		if !p.Address.IsValid() || p.Port == 0 || bytes.ContainsRune([]byte(p.Name()), 0) {
 			t.Errorf("%+v was taken", p)
 		}
 		for _, w := range rules.judge(p, time.Unix(1_800_000_000, 0)) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"noroshi/action"
+	"noroshi/service"
 )
 
 // checks are what a run looked for: products only when it knew them and there
@@ -30,7 +31,7 @@ func (st *Store) judgeAll(r ScanRun, l *look, before map[place]Service) {
 		}
 		found := st.rules.judge(p, r.Ended)
 		was := before[at].running
-		now := running{Said: p.said(was.Said, before[at].Port.Product)}
+		now := running{Said: said(p, was.Said, before[at].Port.Product)}
 		if slices.Contains(l.coverage.Checks, checkProduct) {
 			now.Product = st.products(now.Said, p, r.Ended)
 		} else if now.Said == was.Said {
@@ -38,7 +39,7 @@ func (st *Store) judgeAll(r ScanRun, l *look, before map[place]Service) {
 		}
 		l.running[at] = now
 		for _, w := range append(found, now.Product...) {
-			w.Org, w.Asset, w.Place = "", p.asset(), at.port
+			w.Org, w.Asset, w.Place = "", asset(p), at.port
 			if l.known[at.address] {
 				w.Org = l.owner[at.address]
 			}
@@ -51,7 +52,7 @@ func (st *Store) judgeAll(r ScanRun, l *look, before map[place]Service) {
 }
 
 // asset is the host of a port.
-func (p Port) asset() action.Asset {
+func asset(p service.Port) action.Asset {
 	a := action.Asset{Kind: "host", Key: p.Address.String(), Exposed: true}
 	if p.TLS != nil && len(p.TLS.Names) > 0 {
 		a.Name = clip(p.TLS.Names[0], 300)
@@ -68,20 +69,20 @@ func clip(s string, n int) string {
 }
 
 // judge says what is weak about a port by the rules.
-func (rs *Rules) judge(p Port, now time.Time) (list []action.Weakness) {
+func (rs *Rules) judge(p service.Port, now time.Time) (list []action.Weakness) {
 	for _, r := range rs.list {
 		shown, hit := r.When.holds(p, now)
 		if !hit {
 			continue
 		}
 		list = append(list, action.Weakness{Check: r.Check, Name: r.Name, Title: r.Title, TitleJA: r.TitleJA, Fix: r.Fix, FixJA: r.FixJA, Level: r.Level, Reference: r.Ref,
-			Version: cmp.Or(p.Package, p.Version), Evidence: []action.Evidence{{At: now, Text: strings.Join(append([]string{p.label()}, shown...), "; ")}}})
+			Version: cmp.Or(p.Package, p.Version), Evidence: []action.Evidence{{At: now, Text: strings.Join(append([]string{p.Name()}, shown...), "; ")}}})
 	}
 	return list
 }
 
 // holds tells whether all that is said is so, and what shows it.
-func (w When) holds(p Port, now time.Time) (shown []string, ok bool) {
+func (w When) holds(p service.Port, now time.Time) (shown []string, ok bool) {
 	if len(w.Services) > 0 && !slices.Contains(w.Services, p.Service) {
 		return nil, false
 	}

@@ -13,11 +13,12 @@ import (
 	"noroshi/ident"
 	"noroshi/label"
 	"noroshi/ledger"
+	"noroshi/service"
 )
 
 // look is what a run saw, and where it looked.
 type look struct {
-	ports    map[place]Port
+	ports    map[place]service.Port
 	quiet    map[place]bool
 	owner    map[netip.Addr]ident.ID
 	known    map[netip.Addr]bool // somebody declared it as theirs
@@ -61,7 +62,7 @@ func placeOf(target string) (place, error) {
 // look reads the parts of a run and judges them. What it makes is the same each
 // time, until the run is forgotten.
 func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err error) {
-	l = &look{ports: map[place]Port{}, quiet: map[place]bool{}, owner: map[netip.Addr]ident.ID{}, known: map[netip.Addr]bool{}, running: map[place]running{}, device: map[place]bool{}, whole: r.Why == "done", realm: label.Real}
+	l = &look{ports: map[place]service.Port{}, quiet: map[place]bool{}, owner: map[netip.Addr]ident.ID{}, known: map[netip.Addr]bool{}, running: map[place]running{}, device: map[place]bool{}, whole: r.Why == "done", realm: label.Real}
 	before := map[place]Service{}
 	err = st.d.DB.Read(ctx, func(q ledger.Queryer) error {
 		if c, err = st.scopeOf(ctx, q, st.hub(), r.Scope); err != nil {
@@ -135,7 +136,7 @@ func (l *look) read(body []byte, t Terms, was map[place]bool) error {
 		return err
 	}
 	for _, line := range p.Ports {
-		x, err := DecodePort(line)
+		x, err := service.Decode(line)
 		if err != nil {
 			return err
 		}
@@ -191,7 +192,7 @@ func (l *look) cover(r ScanRun, t Terms) {
 	}
 	for at, p := range l.ports {
 		said := &l.coverage.Unknown
-		if p.conclusive() {
+		if conclusive(p) {
 			said = &l.coverage.Answered
 		}
 		*said = append(*said, action.Answer(at.address, at.port))
@@ -229,4 +230,18 @@ func eachOpen(ctx context.Context, q ledger.Queryer, where string, args []any, t
 		}
 		return err
 	})
+}
+
+// conclusive tells whether a port was asked to the end: an open port that said
+// nothing, or not all of its protocol, proves nothing.
+func conclusive(p service.Port) bool {
+	switch {
+	case p.Service == "":
+		return false
+	case p.Service == "https" || p.Service == "tls":
+		return p.TLS != nil && len(p.TLS.Versions) > 0
+	case p.Service == "ssh":
+		return p.SSH != nil && len(p.SSH.Kex) > 0
+	}
+	return true
 }

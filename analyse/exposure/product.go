@@ -8,6 +8,7 @@ import (
 
 	"noroshi/action"
 	"noroshi/bom"
+	"noroshi/service"
 )
 
 // Advisories says which known weaknesses hit a package. Which are believed, and
@@ -49,7 +50,7 @@ var suffix = regexp.MustCompile(`[+~]deb(\d+)u\d+`)
 
 // said is the version that a port says, or said when it was seen before: a server
 // that does not say its version any more is not mended by that.
-func (p Port) said(before version, product string) version {
+func said(p service.Port, before version, product string) version {
 	if p.Package == "" && (p.Product == "" || p.Product == product) {
 		return before
 	}
@@ -59,7 +60,7 @@ func (p Port) said(before version, product string) version {
 // products says which known weaknesses a version has. Only the version of a
 // distribution's package with its suffix is judged: the suffix tells what was
 // mended without a new version, and a version alone proves nothing.
-func (st *Store) products(v version, p Port, at time.Time) (list []action.Weakness) {
+func (st *Store) products(v version, p service.Port, at time.Time) (list []action.Weakness) {
 	known, ok := st.rules.products[v.Product]
 	release := suffix.FindStringSubmatch(v.Package)
 	if !ok || release == nil {
@@ -69,7 +70,7 @@ func (st *Store) products(v version, p Port, at time.Time) (list []action.Weakne
 	if known.Epoch != "" {
 		exact = known.Epoch + ":" + exact
 	}
-	shown := p.label()
+	shown := p.Name()
 	if p.Package != v.Package {
 		shown += "; before it said " + v.Package
 	}

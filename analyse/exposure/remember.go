@@ -12,6 +12,7 @@ import (
 	"noroshi/action"
 	"noroshi/ident"
 	"noroshi/ledger"
+	"noroshi/service"
 )
 
 // The states of a service.
@@ -22,14 +23,14 @@ const (
 
 // Service is one port as it was seen last.
 type Service struct {
-	Asset   ident.ID   `json:"asset"`
-	Address netip.Addr `json:"address"`
-	Place   string     `json:"place"`
-	State   string     `json:"state"`
-	First   time.Time  `json:"first_seen"`
-	Last    time.Time  `json:"last_seen"`
-	Looked  time.Time  `json:"last_looked"`
-	Port    Port       `json:"seen"`
+	Asset   ident.ID     `json:"asset"`
+	Address netip.Addr   `json:"address"`
+	Place   string       `json:"place"`
+	State   string       `json:"state"`
+	First   time.Time    `json:"first_seen"`
+	Last    time.Time    `json:"last_seen"`
+	Looked  time.Time    `json:"last_looked"`
+	Port    service.Port `json:"seen"`
 	running `json:"-"`
 }
 
@@ -61,7 +62,7 @@ const silences = 3
 
 // kept is the body of a service's row.
 type kept struct {
-	Port Port `json:"port"`
+	Port service.Port `json:"port"`
 	running
 }
 
@@ -127,7 +128,7 @@ type writer struct {
 }
 
 // open writes an open port.
-func (w *writer) open(at place, org ident.ID, p Port, run running) error {
+func (w *writer) open(at place, org ident.ID, p service.Port, run running) error {
 	asset, err := w.asset(org, at.address, p)
 	if err != nil {
 		return err
@@ -145,13 +146,13 @@ func (w *writer) open(at place, org ident.ID, p Port, run running) error {
 			asset, at.port, org, p.Service, w.now, w.now, w.now, w.run.ID, cryptoKind(p), body); err != nil {
 			return err
 		}
-		return w.change(Difference{Org: org, Asset: asset, Address: at.address, Place: at.port, Kind: isNew, After: p.label()})
+		return w.change(Difference{Org: org, Asset: asset, Address: at.address, Place: at.port, Kind: isNew, After: p.Name()})
 	}
 	if _, err := w.tx.Exec(w.ctx, `UPDATE surface_service SET state = 'open', service = ?, last_seen = ?, last_looked = ?, run = ?, silent = 0, crypto = ?, body = ? WHERE asset = ? AND place = ?`,
 		p.Service, w.now, w.now, w.run.ID, cryptoKind(p), body, asset, at.port); err != nil {
 		return err
 	}
-	x := Difference{Org: org, Asset: asset, Address: at.address, Place: at.port, Before: old.Port.label(), After: p.label()}
+	x := Difference{Org: org, Asset: asset, Address: at.address, Place: at.port, Before: old.Port.Name(), After: p.Name()}
 	switch {
 	case old.State == isGone:
 		x.Kind = returned
@@ -163,13 +164,8 @@ func (w *writer) open(at place, org ident.ID, p Port, run running) error {
 	return w.change(x)
 }
 
-// label is what a person calls what answers.
-func (p Port) label() string {
-	return strings.Join(strings.Fields(strings.Join([]string{p.Service, p.Product, cmp.Or(p.Package, p.Version)}, " ")), " ")
-}
-
 // asset finds the host of an address, or makes it.
-func (w *writer) asset(org ident.ID, a netip.Addr, p Port) (id ident.ID, err error) {
+func (w *writer) asset(org ident.ID, a netip.Addr, p service.Port) (id ident.ID, err error) {
 	names := ""
 	if p.TLS != nil {
 		names = strings.Join(p.TLS.Names, "\n")
@@ -206,7 +202,7 @@ func (w *writer) others(l *look) error {
 		state := isOpen
 		if x.silent++; l.quiet[at] || x.silent >= silences {
 			state = isGone
-			if err := w.change(Difference{Org: x.org, Asset: x.Asset, Address: x.Address, Place: x.Place, Kind: gone, Before: x.Port.label()}); err != nil {
+			if err := w.change(Difference{Org: x.org, Asset: x.Asset, Address: x.Address, Place: x.Place, Kind: gone, Before: x.Port.Name()}); err != nil {
 				return err
 			}
 		}

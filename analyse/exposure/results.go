@@ -15,11 +15,12 @@ import (
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
+	"noroshi/service"
 )
 
 // Part is some of what a scanner saw. The same part twice is one.
 type Part struct {
-	Ports []json.RawMessage `json:"ports,omitempty"`  // lines as DecodePort reads them
+	Ports []json.RawMessage `json:"ports,omitempty"`  // lines as service.Decode reads them
 	Quiet []string          `json:"closed,omitempty"` // "192.0.2.1 tcp/443": answered, and not open
 }
 
@@ -30,7 +31,7 @@ const maxParts = 20_000
 func (st *Store) Put(ctx context.Context, s access.Scope, id ident.ID, by string, p Part) error {
 	const op = "exposure.put"
 	for i, line := range p.Ports {
-		if _, err := DecodePort(line); err != nil {
+		if _, err := service.Decode(line); err != nil {
 			return fault.As(fault.KindOf(err), op, err, "%s", fault.PublicOf(err)).At("port %d", i+1)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"noroshi/action"
 	"noroshi/fault"
+	"noroshi/service"
 )
 
 // Rule says of one kind of service what is weak about it.
@@ -129,21 +130,21 @@ func readYAML(dir fs.FS, name string, to any) error {
 
 // facts are what is true of a port, and how it shows, by the names that rules
 // have for it.
-var facts = map[string]func(Port, time.Time) (string, bool){
-	"login": func(p Port, _ time.Time) (string, bool) {
+var facts = map[string]func(service.Port, time.Time) (string, bool){
+	"login": func(p service.Port, _ time.Time) (string, bool) {
 		return "the page has a field for a password", p.HTTP != nil && p.HTTP.Login
 	},
-	"directory_listing": func(p Port, _ time.Time) (string, bool) {
+	"directory_listing": func(p service.Port, _ time.Time) (string, bool) {
 		return "the page lists a folder", p.HTTP != nil && p.HTTP.Listing
 	},
-	"no_tls": func(p Port, _ time.Time) (string, bool) { return "nothing is encrypted", p.TLS == nil },
-	"no_redirect": func(p Port, _ time.Time) (string, bool) {
+	"no_tls": func(p service.Port, _ time.Time) (string, bool) { return "nothing is encrypted", p.TLS == nil },
+	"no_redirect": func(p service.Port, _ time.Time) (string, bool) {
 		return "the page is served without HTTPS", p.HTTP != nil && p.HTTP.Status < 300 && p.HTTP.Status >= 200
 	},
-	"page": func(p Port, _ time.Time) (string, bool) {
+	"page": func(p service.Port, _ time.Time) (string, bool) {
 		return "", p.HTTP != nil && p.HTTP.Status >= 200 && p.HTTP.Status < 300
 	},
-	"exposed_page": func(p Port, _ time.Time) (string, bool) {
+	"exposed_page": func(p service.Port, _ time.Time) (string, bool) {
 		if p.HTTP == nil || len(p.HTTP.Exposed) == 0 {
 			return "", false
 		}
@@ -153,18 +154,18 @@ var facts = map[string]func(Port, time.Time) (string, bool){
 		}
 		return strings.Join(all, ", "), true
 	},
-	"smb_unsigned": func(p Port, _ time.Time) (string, bool) {
+	"smb_unsigned": func(p service.Port, _ time.Time) (string, bool) {
 		return "signatures are not required", p.SMB != nil && !p.SMB.Signing
 	},
-	"expired": func(p Port, now time.Time) (string, bool) {
+	"expired": func(p service.Port, now time.Time) (string, bool) {
 		return certificateUntil(p), p.TLS != nil && !p.TLS.NotAfter.IsZero() && p.TLS.NotAfter.Before(now)
 	},
-	"expires_soon": func(p Port, now time.Time) (string, bool) {
+	"expires_soon": func(p service.Port, now time.Time) (string, bool) {
 		return certificateUntil(p), p.TLS != nil && p.TLS.NotAfter.After(now) && p.TLS.NotAfter.Before(now.AddDate(0, 0, 14))
 	},
 }
 
-func certificateUntil(p Port) string {
+func certificateUntil(p service.Port) string {
 	if p.TLS == nil {
 		return ""
 	}

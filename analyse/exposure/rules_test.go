@@ -10,6 +10,7 @@ import (
 
 	"noroshi/content"
 	"noroshi/fault"
+	"noroshi/service"
 )
 
 var judged = time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
@@ -63,7 +64,7 @@ func TestEveryRuleFindsItsExampleAndNoOther(t *testing.T) {
 	}
 	found := map[string]bool{}
 	for names, text := range examples {
-		p, err := DecodePort([]byte(`{"address":"192.0.2.1","port":1,"transport":"tcp",` + text + `}`))
+		p, err := service.Decode([]byte(`{"address":"192.0.2.1","port":1,"transport":"tcp",` + text + `}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,13 +104,13 @@ func TestRulesThatCannotBeMeantAreRefused(t *testing.T) {
 
 func TestTheInventorySaysWhyAPortIsNotReady(t *testing.T) {
 	sum := Readiness{Kinds: map[string]int{}, Versions: map[string]int{}, Groups: map[string]int{}, Reasons: map[string]int{}, Keys: map[string]int{}}
-	for _, p := range []Port{
-		{TLS: &TLS{Versions: []string{"TLS 1.2"}, Groups: []string{"X25519"}, Signature: "SHA256-RSA", KeyBits: 2048, NotAfter: judged.AddDate(0, 0, 7)}},
-		{TLS: &TLS{Versions: []string{"TLS 1.2", "TLS 1.3"}, Groups: []string{"X25519"}, Signature: "ECDSA-SHA256", KeyBits: 256, NotAfter: judged.AddDate(1, 0, 0)}},
-		{TLS: &TLS{Versions: []string{"TLS 1.3"}, Groups: []string{"X25519MLKEM768"}, PostQuantum: true}},
-		{SSH: &SSH{Kex: []string{"mlkem768x25519-sha256"}, PostQuantum: true}}, {SSH: &SSH{Kex: []string{"curve25519-sha256"}}},
+	for _, p := range []service.Answer{
+		{TLS: &service.TLS{Versions: []string{"TLS 1.2"}, Groups: []string{"X25519"}, Signature: "SHA256-RSA", KeyBits: 2048, NotAfter: judged.AddDate(0, 0, 7)}},
+		{TLS: &service.TLS{Versions: []string{"TLS 1.2", "TLS 1.3"}, Groups: []string{"X25519"}, Signature: "ECDSA-SHA256", KeyBits: 256, NotAfter: judged.AddDate(1, 0, 0)}},
+		{TLS: &service.TLS{Versions: []string{"TLS 1.3"}, Groups: []string{"X25519MLKEM768"}, PostQuantum: true}},
+		{SSH: &service.SSH{Kex: []string{"mlkem768x25519-sha256"}, PostQuantum: true}}, {SSH: &service.SSH{Kex: []string{"curve25519-sha256"}}},
 	} {
-		c := of(p)
+		c := of(service.Port{Answer: p})
 		if c.Why == "" || c.WhyJA == "" {
 			t.Errorf("%+v says not why", c)
 		}

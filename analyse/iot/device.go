@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"noroshi/service"
 )
 
 // Sign is one text that told of a device.
@@ -51,7 +53,7 @@ type found struct {
 // Devices says which devices stand behind the open ports of one address, the
 // surest first. Texts of one maker are of one device; a text that tells no maker
 // belongs to the maker that the same port told best, else to the only one there is.
-func (r *Rules) Devices(host []Port) []Device {
+func (r *Rules) Devices(host []service.Port) []Device {
 	byMaker := map[string][]found{}
 	var plain []found
 	for _, p := range host {
@@ -100,7 +102,7 @@ func (r *Rules) Devices(host []Port) []Device {
 // anyMaker is the key of the rules that tell what a device is and not whose.
 const anyMaker = "any"
 
-func assemble(host []Port, byMaker map[string][]found) (out []Device) {
+func assemble(host []service.Port, byMaker map[string][]found) (out []Device) {
 	for _, key := range slices.Sorted(maps.Keys(byMaker)) {
 		d := join(key, byMaker[key])
 		d.Address = host[0].Address

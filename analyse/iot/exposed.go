@@ -7,6 +7,7 @@ import (
 
 	"noroshi/action"
 	"noroshi/fault"
+	"noroshi/service"
 )
 
 // exposure is management, or another service, that a device shows to the whole
@@ -51,7 +52,7 @@ func (e *exposure) check() error {
 
 // holds tells whether a port of a device shows it; d is nil where none was
 // recognised.
-func (e *exposure) holds(p Port, d *Device) bool {
+func (e *exposure) holds(p service.Port, d *Device) bool {
 	if d == nil && !e.Alone || d != nil && len(e.Types) > 0 && !slices.Contains(e.Types, d.Kind) {
 		return false
 	}
@@ -69,7 +70,7 @@ func (e *exposure) holds(p Port, d *Device) bool {
 
 // asksPassword tells of a page with a field for a password, or a server that
 // asks for one before it shows any.
-func asksPassword(p Port) bool {
+func asksPassword(p service.Port) bool {
 	return p.HTTP != nil && (p.HTTP.Login || p.Evidence["http_header.wwwauth"] != "")
 }
 
@@ -88,7 +89,7 @@ const (
 
 // Judge says what stands at one address and what is weak about it. Management
 // belongs to the device that answers at the port, else to the surest one.
-func (r *Rules) Judge(host []Port) []Judged {
+func (r *Rules) Judge(host []service.Port) []Judged {
 	if len(host) == 0 {
 		return nil
 	}
@@ -134,7 +135,7 @@ func asset(address netip.Addr, name string) action.Asset {
 	return action.Asset{Kind: "device", Key: address.String(), Name: name, Exposed: true}
 }
 
-func (e *exposure) weakness(p Port, d Device, name string) action.Weakness {
+func (e *exposure) weakness(p service.Port, d Device, name string) action.Weakness {
 	said := "it answers at " + p.Place()
 	if p.Service != "" {
 		said += " as " + p.Service

@@ -15,6 +15,7 @@ import (
 	"noroshi/action"
 	"noroshi/content"
 	"noroshi/fault"
+	"noroshi/service"
 )
 
 func load(t testing.TB) *Rules {
@@ -88,9 +89,9 @@ func TestTheOrderOfPortsDoesNotMatter(t *testing.T) {
 		"http_header.server":  {"uc-httpd 1.0.0", "GoAhead-Webs", "Linux, HTTP/1.1, DIR-645 Ver 1.03"},
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		var host []Port
+		var host []service.Port
 		for i := range rapid.IntRange(1, 6).Draw(t, "ports") {
-			p := Port{Address: netip.MustParseAddr("192.0.2.1"), Port: uint16(80 + i), Transport: "tcp", Service: rapid.SampledFrom([]string{"http", "ftp", "telnet", "ssh"}).Draw(t, "service"), Evidence: map[string]string{}}
+			p := service.Port{Address: netip.MustParseAddr("192.0.2.1"), Port: uint16(80 + i), Transport: "tcp", Answer: service.Answer{Service: rapid.SampledFrom([]string{"http", "ftp", "telnet", "ssh"}).Draw(t, "service"), Evidence: map[string]string{}}}
 			for range rapid.IntRange(1, 2).Draw(t, "texts") {
 				on := rapid.SampledFrom([]string{"ftp.banner", "http_header.wwwauth", "http_header.server"}).Draw(t, "on")
 				p.Evidence[on] = rapid.SampledFrom(texts[on]).Draw(t, "text")

@@ -12,6 +12,7 @@ import (
 	"noroshi/analyse/iot"
 	"noroshi/content"
 	"noroshi/fault"
+	"noroshi/service"
 )
 
 func rules(t testing.TB) *iot.Rules {
@@ -24,8 +25,8 @@ func rules(t testing.TB) *iot.Rules {
 }
 
 // says is a host that shows one text at one port.
-func says(on, text string) []iot.Port {
-	return []iot.Port{{Address: netip.MustParseAddr("192.0.2.1"), Port: 80, Transport: "tcp", Service: "http", Evidence: map[string]string{on: text}}}
+func says(on, text string) []service.Port {
+	return []service.Port{{Address: netip.MustParseAddr("192.0.2.1"), Port: 80, Transport: "tcp", Answer: service.Answer{Service: "http", Evidence: map[string]string{on: text}}}}
 }
 
 // TestEveryRuleKnowsItsExamples reads the files as data: each rule has examples,

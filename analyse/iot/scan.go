@@ -5,41 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"noroshi/action"
 	"noroshi/fault"
+	"noroshi/service"
 )
-
-// Port is one open port as the scanner prints it (docs/surface.md), as far as it
-// is judged here.
-type Port struct {
-	Address   netip.Addr        `json:"address"`
-	Port      uint16            `json:"port"`
-	Transport string            `json:"transport"`
-	FirstSeen time.Time         `json:"first_seen"`
-	Service   string            `json:"service"`
-	HTTP      *Page             `json:"http"`
-	Evidence  map[string]string `json:"evidence"`
-}
-
-// Page is what is judged of a page.
-type Page struct {
-	Login bool `json:"login"` // it has a field for a password
-}
-
-// Place is where on its address it is.
-func (p Port) Place() string { return action.PortPlace(p.Transport, p.Port) }
 
 // Scan is what one run of the scanner found.
 type Scan struct {
-	Hosts [][]Port // the ports of each address, by address and port
-	Run   string   // "" when the run's last line is not there
-	Done  bool     // it ended as it should: what is not here did not answer
+	Hosts [][]service.Port // the ports of each address, by address and port
+	Run   string           // "" when the run's last line is not there
+	Done  bool             // it ended as it should: what is not here did not answer
 }
 
 // JST is the time of Japan, whose days and months surveys are counted by. It has
@@ -48,10 +26,8 @@ var JST = time.FixedZone("JST", 9*60*60)
 
 // The limits of a scan that is read.
 const (
-	maxLine     = 256 << 10
-	maxPorts    = 2_000_000
-	maxText     = 512 // runes of one text
-	maxEvidence = 64  // texts of one port
+	maxLine  = 256 << 10
+	maxPorts = 2_000_000
 )
 
 // ReadScan reads the lines of one run. A line that is none is refused with its
@@ -60,7 +36,7 @@ func ReadScan(r io.Reader) (Scan, error) {
 	const op = "iot.read_scan"
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
-	var ports []Port
+	var ports []service.Port
 	var s Scan
 	n := 0
 	for lines.Scan() {
@@ -73,7 +49,7 @@ func ReadScan(r io.Reader) (Scan, error) {
 		case err != nil:
 			return s, fault.As(fault.Invalid, op, err, "this is no line of a scan: %s", fault.PublicOf(err)).At("line %d", n)
 		case end != nil:
-			s.Run, s.Done = clean(end.Run), end.Summary.Ended == "done"
+			s.Run, s.Done = service.Text(end.Run), end.Summary.Ended == "done"
 			continue
 		case len(ports) == maxPorts:
 			return s, fault.New(fault.TooLarge, op, "more than %d open ports are read in parts", maxPorts).At("line %d", n)
@@ -97,40 +73,29 @@ type end struct {
 	} `json:"summary"`
 }
 
-func readLine(b []byte) (Port, *end, error) {
+// readLine keeps of a port what is judged, so that there is room for all of a
+// long scan.
+func readLine(b []byte) (service.Port, *end, error) {
 	var x struct {
-		Port
+		service.Port
 		end
 	}
 	if err := json.Unmarshal(b, &x); err != nil {
-		return Port{}, nil, fault.As(fault.Invalid, "iot.line", err, "%v", err)
+		return x.Port, nil, fault.As(fault.Invalid, "iot.line", err, "%v", err)
 	}
 	p := x.Port
 	if !p.Address.IsValid() && x.Run != "" {
 		return p, &x.end, nil
 	}
-	if !p.Address.IsValid() || p.Address.Zone() != "" || p.Port == 0 || p.Transport != "tcp" && p.Transport != "udp" {
-		return p, nil, fault.New(fault.Invalid, "iot.line", "it has no address, port or transport (tcp, udp)")
+	p.Answer = service.Answer{Service: p.Service, Evidence: p.Evidence}
+	if x.HTTP != nil {
+		p.HTTP = &service.HTTP{Login: x.HTTP.Login}
 	}
-	p, err := p.Clean()
-	return p, nil, err
+	return p, nil, p.Clean()
 }
 
-// Clean is the port fit to be judged: what it said is bounded and printable.
-func (p Port) Clean() (Port, error) {
-	if len(p.Evidence) > maxEvidence {
-		return p, fault.New(fault.TooLarge, "iot.line", "%d texts of one port are more than %d", len(p.Evidence), maxEvidence)
-	}
-	said := make(map[string]string, len(p.Evidence))
-	for k, v := range p.Evidence {
-		said[k] = clean(v)
-	}
-	p.Address, p.Service, p.Evidence = p.Address.Unmap(), clean(p.Service), said
-	return p, nil
-}
-
-func byHost(ports []Port) (hosts [][]Port) {
-	slices.SortStableFunc(ports, func(a, b Port) int {
+func byHost(ports []service.Port) (hosts [][]service.Port) {
+	slices.SortStableFunc(ports, func(a, b service.Port) int {
 		if c := a.Address.Compare(b.Address); c != 0 {
 			return c
 		}
@@ -148,26 +113,8 @@ func byHost(ports []Port) (hosts [][]Port) {
 	return hosts
 }
 
-// clean makes a text of a hostile device fit to be kept and shown: one bounded
-// line, printable, in its own order. The scanner does so, too; a file may come
-// from elsewhere.
-func clean(s string) string {
-	out := make([]rune, 0, min(len(s), maxText))
-	for _, r := range s {
-		if len(out) == maxText {
-			break
-		}
-		switch {
-		case r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError, r >= 0x200b && r <= 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2060 && r <= 0x2069, r == 0xfeff:
-			r = ' '
-		}
-		out = append(out, r)
-	}
-	return strings.TrimSpace(string(out))
-}
-
 // short is at most so many characters of a text.
 func short(s string, max int) string {
-	r := []rune(clean(s))
+	r := []rune(service.Text(s))
 	return strings.TrimSpace(string(r[:min(len(r), max)]))
 }

@@ -49,7 +49,7 @@ func list(t *testing.T) []pkg {
 // layer of a top folder: what stands lower may be imported by what stands
 // higher.
 var layer = map[string]int{
-	"action": 0, "bom": 0, "discovery": 0, "fault": 0, "ident": 0, "label": 0, "org": 0, "event": 0, "observable": 0, "finding": 0, "indicator": 0,
+	"action": 0, "bom": 0, "discovery": 0, "fault": 0, "ident": 0, "label": 0, "org": 0, "event": 0, "observable": 0, "finding": 0, "indicator": 0, "service": 0,
 	"config": 1, "bus": 1, "access": 1, "ledger": 1, "identity": 1, "eventstore": 1, "content": 1, "web": 1, "backup": 1, "care": 1, "disk": 1, "status": 1, "oplog": 1, "sheet": 1,
 	"sense": 2, "analyse": 2, "intel": 2, "share": 2, "act": 2,
 	"api": 3, "console": 3, "drill": 3,

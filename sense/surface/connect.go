@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"noroshi/sense/surface/syn"
+	"noroshi/service"
 )
 
 const (
@@ -71,9 +72,9 @@ func (r *run) identifiers(ctx context.Context) <-chan struct{} {
 		asking.Go(func() {
 			for n, more := r.queue.take(); more; n, more = r.queue.take() {
 				to := r.space.at(n)
-				p := Port{Address: to.Addr(), Port: to.Port(), Transport: to.Network(), FirstSeen: time.Now().UTC()}
+				p := service.Port{Address: to.Addr(), Port: to.Port(), Transport: to.Network(), FirstSeen: time.Now().UTC()}
 				if r.o.Identify != nil {
-					p.Service = r.o.Identify.Identify(ctx, r.Gate.Dial, to.AddrPort)
+					p.Answer = r.o.Identify.Identify(ctx, r.Gate.Dial, to.AddrPort)
 				}
 				r.mu.Lock()
 				r.o.Found(p)

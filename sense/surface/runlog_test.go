@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"noroshi/fault"
+	"noroshi/service"
 )
 
 func TestARunThatWasKilledIsResumedBehindWhatItPromised(t *testing.T) {
@@ -53,7 +54,7 @@ func TestAResumedScanMeetsNobodyTwice(t *testing.T) {
 	}
 	s.digest = digest(nil)
 	met := map[netip.Addr]int{}
-	o := Options{Mode: Connect, Found: func(p Port) { met[p.Address]++ }}
+	o := Options{Mode: Connect, Found: func(p service.Port) { met[p.Address]++ }}
 	calls := 0
 	o.Progress = func(Position) bool { calls++; return calls < 2 }
 	first, err := Scan(t.Context(), s, o)

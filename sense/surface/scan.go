@@ -15,6 +15,7 @@ import (
 	"noroshi/fault"
 	"noroshi/sense/surface/identify"
 	"noroshi/sense/surface/syn"
+	"noroshi/service"
 )
 
 // Options of a run. The zero value scans everything, by whatever the machine
@@ -26,7 +27,7 @@ type Options struct {
 	Wait      time.Duration       // for late answers, after the last probe
 	From      Position            // where to begin
 	Only      []Target            // no other targets than the scope's pairs of these addresses and ports; all when empty
-	Found     func(Port)          // each open port, in the order of knowing; one at a time
+	Found     func(service.Port)  // each open port, in the order of knowing; one at a time
 	Closed    func(Target)        // each port that answered and is not open; one at a time, may be nil
 	Progress  func(Position) bool // before the positions up to it are sent; false ends the run
 }
@@ -46,15 +47,6 @@ const (
 type Position struct {
 	Seed uint64 `json:"seed,string"`
 	Next uint64 `json:"next"`
-}
-
-// Port is one open port.
-type Port struct {
-	Address   netip.Addr `json:"address"`
-	Port      uint16     `json:"port"`
-	Transport string     `json:"transport"`
-	FirstSeen time.Time  `json:"first_seen"`
-	identify.Service
 }
 
 // run is one scan on its way.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"noroshi/sense/surface/identify"
+	"noroshi/service"
 )
 
 // datagrams is how many UDP ports are asked at once. Each that keeps silent holds
@@ -40,10 +41,10 @@ func (r *run) askUDP(ctx context.Context, to Target) {
 			var d net.Dialer
 			return d.DialContext(ctx, network, to.String())
 		}
-		p := Port{Address: to.Addr(), Port: to.Port(), Transport: to.Network(), FirstSeen: time.Now().UTC()}
+		p := service.Port{Address: to.Addr(), Port: to.Port(), Transport: to.Network(), FirstSeen: time.Now().UTC()}
 		s, heard := engine.IdentifyUDP(ctx, dial, to.AddrPort)
 		if r.o.Identify != nil {
-			p.Service = s
+			p.Answer = s
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"noroshi/sense/surface/identify"
+	"noroshi/service"
 )
 
 // TestUDPPortsAreScannedThroughTheGate scans three addresses at one UDP port: one
@@ -40,12 +41,12 @@ func TestUDPPortsAreScannedThroughTheGate(t *testing.T) {
 	}
 	s.digest = digest(nil)
 	for name, engine := range map[string]*identify.Engine{"identified": {}, "ports only": nil} {
-		var found []Port
-		sum, err := Scan(t.Context(), s, Options{Mode: Connect, Identify: engine, Found: func(p Port) { found = append(found, p) }})
+		var found []service.Port
+		sum, err := Scan(t.Context(), s, Options{Mode: Connect, Identify: engine, Found: func(p service.Port) { found = append(found, p) }})
 		if err != nil || sum.Ended != "done" || sum.Open != 1 || sum.Closed != 2 || sum.Probes != 3 || sum.Targets != 3 {
 			t.Errorf("%s: %+v, %v", name, sum, err)
 		}
-		if len(found) != 1 || found[0].Transport != "udp" || found[0].Address != netip.MustParseAddr("127.0.0.2") || (found[0].Service.Service == "dns") != (engine != nil) {
+		if len(found) != 1 || found[0].Transport != "udp" || found[0].Address != netip.MustParseAddr("127.0.0.2") || (found[0].Service == "dns") != (engine != nil) {
 			t.Errorf("%s: found %+v", name, found)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"noroshi/sense/surface/identify"
+	"noroshi/service"
 )
 
 // scopeFile names the scope that this test binary scans, when it is started
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 		var sum Summary
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		sum, err = Scan(ctx, s, Options{Mode: SYN, Wait: time.Second, Identify: &identify.Engine{Contact: s.Contact},
-			Found: func(p Port) { err = errors.Join(err, out.Encode(p)) }})
+			Found: func(p service.Port) { err = errors.Join(err, out.Encode(p)) }})
 		stop()
 		err = errors.Join(err, out.Encode(sum))
 	}
@@ -175,7 +176,7 @@ valid_until: 2099-01-01T00:00:00Z
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	open := map[netip.Addr]bool{}
 	for _, line := range lines[:len(lines)-1] {
-		var p Port
+		var p service.Port
 		if err := json.Unmarshal([]byte(line), &p); err != nil {
 			t.Fatal(err)
 		}

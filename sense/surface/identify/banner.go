@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net"
 	"strings"
+
+	"noroshi/service"
 )
 
 const ehlo = "EHLO noroshi.invalid\r\n"
@@ -31,7 +33,7 @@ func (a *asking) banner() bool {
 // its clients would.
 func (a *asking) speaksFirst(c net.Conn, first []byte) bool {
 	whole, _, _ := strings.Cut(string(first), "\n")
-	text := clean(whole)
+	text := service.Text(whole)
 	upper := strings.ToUpper(text)
 	switch {
 	case strings.HasPrefix(text, "SSH-"):

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"regexp"
 	"strings"
+
+	"noroshi/service"
 )
 
 // claim takes product and version from a field that the protocol has for them.
-func (a *asking) claim(service, product, version string) {
-	a.s.Service = service
-	a.s.Product, a.s.Version = clean(product), clean(version)
+func (a *asking) claim(protocol, product, version string) {
+	a.s.Service = protocol
+	a.s.Product, a.s.Version = service.Text(product), service.Text(version)
 }
 
 // kinds are the texts that fingerprints are asked about, the most telling first.
@@ -32,22 +34,22 @@ func (a *asking) conclude() {
 		if s.Product == "" {
 			// What speaks of the product first speaks of its version, too: a version of
 			// one and a product of another would be an invention.
-			s.Product, s.Version, s.Vendor = clean(m["service.product"]), clean(m["service.version"]), clean(m["service.vendor"])
-			s.CPE = clean(m["service.cpe23"])
+			s.Product, s.Version, s.Vendor = service.Text(m["service.product"]), service.Text(m["service.version"]), service.Text(m["service.vendor"])
+			s.CPE = service.Text(m["service.cpe23"])
 			if s.Product == "" {
 				s.Product, s.Version = fromField(kind, text)
 			}
-		} else if v := clean(m["service.version"]); m["service.product"] == s.Product && strings.HasPrefix(v, s.Version+".") {
-			s.Version, s.CPE = v, clean(m["service.cpe23"]) // the same, said more exactly
+		} else if v := service.Text(m["service.version"]); m["service.product"] == s.Product && strings.HasPrefix(v, s.Version+".") {
+			s.Version, s.CPE = v, service.Text(m["service.cpe23"]) // the same, said more exactly
 		}
 		if s.Vendor == "" && m["service.product"] == s.Product {
-			s.Vendor = clean(m["service.vendor"])
+			s.Vendor = service.Text(m["service.vendor"])
 		}
 		if s.OS == "" {
 			s.OS = join(m["os.vendor"], m["os.product"], m["os.version"])
 		}
 		if s.Hardware == "" {
-			s.Hardware, s.Firmware = join(m["hw.vendor"], m["hw.product"], m["hw.model"]), clean(m["hw.version"])
+			s.Hardware, s.Firmware = join(m["hw.vendor"], m["hw.product"], m["hw.model"]), service.Text(m["hw.version"])
 		}
 	}
 	if s.HTTP != nil {
@@ -70,7 +72,7 @@ func (a *asking) conclude() {
 func join(parts ...string) string {
 	var all []string
 	for _, p := range parts {
-		if p = clean(p); p != "" && (len(all) == 0 || !strings.Contains(all[len(all)-1], p)) {
+		if p = service.Text(p); p != "" && (len(all) == 0 || !strings.Contains(all[len(all)-1], p)) {
 			all = append(all, p)
 		}
 	}

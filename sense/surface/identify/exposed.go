@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"noroshi/fault"
+	"noroshi/service"
 )
 
 // maxPages is how many paths a list may hold, each a request to every web server.
@@ -60,18 +61,9 @@ func Pages(r io.Reader) (all []Page, err error) {
 	return all, nil
 }
 
-// Exposed is a page that is there.
-type Exposed struct {
-	Path    string `json:"path"`
-	Name    string `json:"name"`
-	Vendor  string `json:"vendor,omitempty"`
-	Product string `json:"product,omitempty"`
-	Version string `json:"version,omitempty"`
-}
-
 // exposed looks for each page. Of pages that share a path one request is made,
 // and none of those whose answers are known.
-func (a *asking) exposed(h *HTTP, connect func() (net.Conn, error), known map[string][]byte) {
+func (a *asking) exposed(h *service.HTTP, connect func() (net.Conn, error), known map[string][]byte) {
 	for _, p := range a.Pages {
 		b, asked := known[p.Path]
 		if !asked {
@@ -85,9 +77,9 @@ func (a *asking) exposed(h *HTTP, connect func() (net.Conn, error), known map[st
 		if m == nil {
 			continue
 		}
-		x := Exposed{Path: p.Path, Name: p.Name, Vendor: p.Vendor, Product: p.Product}
+		x := service.ExposedPage{Path: p.Path, Name: p.Name, Vendor: p.Vendor, Product: p.Product}
 		if i := p.Pattern.SubexpIndex("version"); i > 0 {
-			x.Version = clean(string(m[i]))
+			x.Version = service.Text(string(m[i]))
 		}
 		h.Exposed = append(h.Exposed, x)
 	}

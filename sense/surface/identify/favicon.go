@@ -7,19 +7,13 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/bits"
+
+	"noroshi/service"
 )
 
-// Favicon is an icon by the digests under which others know icons: fingerprints
-// by MD5, search engines by MurmurHash3. Nothing is proved by them.
-type Favicon struct {
-	MD5     string `json:"md5"`
-	SHA256  string `json:"sha256"`
-	Murmur3 int32  `json:"murmur3"` // of its base64 in lines of 76, as Shodan counts
-}
-
-func newFavicon(b []byte) *Favicon {
+func newFavicon(b []byte) *service.Favicon {
 	sum, long := md5.Sum(b), sha256.Sum256(b)
-	return &Favicon{hex.EncodeToString(sum[:]), hex.EncodeToString(long[:]), int32(murmur3(mime(b)))}
+	return &service.Favicon{MD5: hex.EncodeToString(sum[:]), SHA256: hex.EncodeToString(long[:]), Murmur3: int32(murmur3(mime(b)))}
 }
 
 // mime is the base64 of RFC 2045, with an end to each line.

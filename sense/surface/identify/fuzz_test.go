@@ -7,7 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"unicode/utf8"
+
+	"noroshi/service"
 )
 
 func FuzzKexInit(f *testing.F) {
@@ -46,7 +47,7 @@ func FuzzBanner(f *testing.F) {
 		if len(b) == 0 {
 			return
 		}
-		a := &asking{Engine: &Engine{}, ctx: t.Context(), to: netip.MustParseAddrPort("192.0.2.1:25"), s: Service{Evidence: map[string]string{}}}
+		a := &asking{Engine: &Engine{}, ctx: t.Context(), to: netip.MustParseAddrPort("192.0.2.1:25"), s: service.Answer{Evidence: map[string]string{}}}
 		a.dial = func(context.Context, string, netip.AddrPort) (net.Conn, error) { return nil, net.ErrClosed }
 		here, there := net.Pipe()
 		_ = there.Close()
@@ -61,13 +62,8 @@ func FuzzBanner(f *testing.F) {
 // shown checks that a text of the other side may be shown to a person.
 func shown(t *testing.T, s string) {
 	t.Helper()
-	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > maxText {
-		t.Errorf("%q is no text, or too long", s)
-	}
-	for _, r := range s {
-		if r < ' ' || r == 0x7f || isBidi(r) {
-			t.Errorf("%q holds %U", s, r)
-		}
+	if clean := service.Text(s); clean != s {
+		t.Errorf("%q is shown; want %q", s, clean)
 	}
 }
 

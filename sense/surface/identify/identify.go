@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"noroshi/sense/surface/recog"
+	"noroshi/service"
 )
 
 // Dial connects to a target, when that is allowed.
@@ -20,34 +21,11 @@ type Dial func(ctx context.Context, network string, to netip.AddrPort) (net.Conn
 // The limits of what one server may take of us.
 const (
 	maxAnswer = 64 << 10        // bytes of one answer
-	maxText   = 512             // bytes of one text that is kept as evidence
 	perAnswer = 3 * time.Second // for one exchange
 	perBanner = time.Second     // for a server to speak first
 	perGuess  = 2 * time.Second // for a web server to show its first page where none is expected
 	perPort   = time.Minute     // for all exchanges with one port, what the gate makes them wait included
 )
-
-// Service is what a port said of itself. Its texts come from the other side and
-// are to be believed as such.
-type Service struct {
-	Service  string `json:"service,omitempty"` // the protocol: ssh, http, smtp, …
-	Vendor   string `json:"vendor,omitempty"`
-	Product  string `json:"product,omitempty"`
-	Version  string `json:"version,omitempty"`
-	Package  string `json:"package_version,omitempty"` // with the distribution's suffix, which tells of back-ports
-	CPE      string `json:"cpe,omitempty"`
-	OS       string `json:"os,omitempty"`
-	Hardware string `json:"hardware,omitempty"`
-	Firmware string `json:"firmware,omitempty"`
-
-	HTTP *HTTP `json:"http,omitempty"`
-	TLS  *TLS  `json:"tls,omitempty"`
-	SSH  *SSH  `json:"ssh,omitempty"`
-	SMB  *SMB  `json:"smb,omitempty"`
-
-	// Evidence is what was said, by the names that recog gives to such texts.
-	Evidence map[string]string `json:"evidence,omitempty"`
-}
 
 // Engine identifies.
 type Engine struct {
@@ -62,16 +40,16 @@ type asking struct {
 	ctx   context.Context
 	dial  Dial
 	to    netip.AddrPort
-	s     Service
+	s     service.Answer
 	heard Heard         // over UDP
 	guess time.Duration // how long to wait for the first page
 }
 
 // Identify asks one open port. What it finds until ctx ends, it says.
-func (e *Engine) Identify(ctx context.Context, dial Dial, to netip.AddrPort) Service {
+func (e *Engine) Identify(ctx context.Context, dial Dial, to netip.AddrPort) service.Answer {
 	ctx, cancel := context.WithTimeout(ctx, perPort)
 	defer cancel()
-	a := &asking{Engine: e, ctx: ctx, dial: dial, to: to, s: Service{Evidence: map[string]string{}}}
+	a := &asking{Engine: e, ctx: ctx, dial: dial, to: to, s: service.Answer{Evidence: map[string]string{}}}
 	for i, round := range rounds(to.Port()) {
 		if a.guess = perGuess; i == 0 {
 			a.guess = perAnswer
@@ -86,7 +64,7 @@ func (e *Engine) Identify(ctx context.Context, dial Dial, to netip.AddrPort) Ser
 
 // tell keeps a text as evidence.
 func (a *asking) tell(kind, text string) {
-	if text = clean(text); text != "" {
+	if text = service.Text(text); text != "" {
 		a.s.Evidence[kind] = text
 	}
 }
@@ -142,24 +120,4 @@ func converse(c net.Conn, say []byte, enough func([]byte) bool, within time.Dura
 		}
 	}
 	return all[:min(len(all), maxAnswer)]
-}
-
-// clean makes a text of the other side fit to be shown: printable, one line,
-// bounded.
-func clean(s string) string {
-	out := make([]rune, 0, min(len(s), maxText))
-	for _, r := range s {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0xfffd || isBidi(r) {
-			r = ' '
-		}
-		if out = append(out, r); len(out) == maxText {
-			break
-		}
-	}
-	return trim(string(out))
-}
-
-// isBidi tells of the characters that let a text show itself in another order.
-func isBidi(r rune) bool {
-	return r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2060 && r <= 0x2069 || r == 0xfeff
 }

@@ -21,16 +21,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"noroshi/service"
 )
 
 // serve answers each connection by f, and asks the engine what it is. The engine
 // believes to speak to the port given, whatever the real one is.
-func serve(t *testing.T, port uint16, f func(net.Conn)) Service {
+func serve(t *testing.T, port uint16, f func(net.Conn)) service.Answer {
 	t.Helper()
 	return serveTo(t, &Engine{Contact: "lab@example.jp\r\nX-Evil: 1"}, port, f)
 }
 
-func serveTo(t *testing.T, e *Engine, port uint16, f func(net.Conn)) Service {
+func serveTo(t *testing.T, e *Engine, port uint16, f func(net.Conn)) service.Answer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -194,7 +196,7 @@ func TestHostileServersTakeLittle(t *testing.T) {
 				}
 			})
 			for k, v := range s.Evidence {
-				if len([]rune(v)) > maxText {
+				if len([]rune(v)) > 512 {
 					t.Errorf("%s is %d characters long", k, len(v))
 				}
 			}

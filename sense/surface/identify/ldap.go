@@ -2,6 +2,8 @@ package identify
 
 import (
 	"strings"
+
+	"noroshi/service"
 )
 
 // rootAttributes are what a directory says of itself to everybody (RFC 4512
@@ -83,9 +85,9 @@ func readAttributes(list []byte, root map[string]string) {
 			if !ok {
 				break
 			}
-			all, set = append(all, clean(string(v))), more
+			all, set = append(all, service.Text(string(v))), more
 		}
-		root[strings.ToLower(clean(string(name)))] = clean(strings.Join(all, ", "))
+		root[strings.ToLower(service.Text(string(name)))] = service.Text(strings.Join(all, ", "))
 		list = rest
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"strings"
+
+	"noroshi/service"
 )
 
 // greeting is what a MySQL server says first: its version, or why it will not
@@ -29,7 +31,7 @@ func decodeGreeting(b []byte) (g greeting, ok bool) {
 		g.version = string(v)
 		return g, true
 	case b[0] == 0xff && binary.LittleEndian.Uint16(b[1:]) >= 1000:
-		g.refusal = clean(string(b[3:]))
+		g.refusal = service.Text(string(b[3:]))
 		return g, g.refusal != ""
 	}
 	return g, false

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"noroshi/service"
 )
 
 // way is one way of asking, and the ports at which it is the usual one. It says
@@ -75,7 +77,7 @@ func (a *asking) try(round []way) bool {
 	fresh.ctx = ctx
 	for _, w := range round {
 		one := fresh
-		one.s = Service{Evidence: map[string]string{}}
+		one.s = service.Answer{Evidence: map[string]string{}}
 		all.Go(func() {
 			known := w.ask(&one)
 			mu.Lock()

@@ -3,6 +3,8 @@ package identify
 import (
 	"slices"
 	"testing"
+
+	"noroshi/service"
 )
 
 // A way that answers at once writes down what it found while the others are still
@@ -14,7 +16,7 @@ func TestTheFirstOfManyWaysIsWhatCounts(t *testing.T) {
 		return true
 	}}
 	for range 20 {
-		a := &asking{Engine: &Engine{}, ctx: t.Context(), s: Service{Evidence: map[string]string{}}}
+		a := &asking{Engine: &Engine{}, ctx: t.Context(), s: service.Answer{Evidence: map[string]string{}}}
 		if !a.try(slices.Repeat([]way{atOnce}, 50)) || a.s.Service != "echo" || a.s.Evidence["echo.banner"] != "hello" {
 			t.Fatalf("found %+v", a.s)
 		}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"noroshi/service"
 )
 
 // challenged is a server of SMB 3.0.2 that is Samba.
@@ -96,7 +98,7 @@ func TestFurtherServicesAreWhatTheySay(t *testing.T) {
 		"389": {389, once(rootDSE("vendorName", "389 Project", "vendorVersion", "389-Directory/2.3.1 B2023.041.0000")),
 			"ldap", "389-Directory", "2.3.1", "ldap.vendorname", "389 Project"},
 		"amqp":      {5672, once(rabbit()), "amqp", "RabbitMQ", "3.10.8", "amqp.product", "RabbitMQ"},
-		"nats":      {4222, talk(`INFO {"server_id":"x","version":"2.9.10","auth_required":true,"pad":"`+strings.Repeat("x", 2*maxText)+"\"}\r\n", nil), "nats", "NATS Server", "2.9.10", "nats.auth_required", "true"},
+		"nats":      {4222, talk(`INFO {"server_id":"x","version":"2.9.10","auth_required":true,"pad":"`+strings.Repeat("x", 1024)+"\"}\r\n", nil), "nats", "NATS Server", "2.9.10", "nats.auth_required", "true"},
 		"gpsd":      {2947, talk(`{"class":"VERSION","release":"3.22","rev":"3.22"}`+"\r\n", nil), "gpsd", "gpsd", "3.22", "gpsd.release", "3.22"},
 		"munin":     {4949, talk("# munin node at bed\n", map[string]string{"version": "munins node on bed version: 2.0.73\n"}), "munin", "Munin", "2.0.73", "munin.version", "2.0.73"},
 		"beanstalk": {11300, talk("", map[string]string{"stats": "OK 60\r\n---\ncurrent-jobs-ready: 0\nversion: \"1.12\"\n\r\n"}), "beanstalk", "beanstalkd", "1.12", "beanstalk.version", "1.12"},
@@ -132,7 +134,7 @@ func TestFurtherServicesAreWhatTheySay(t *testing.T) {
 			if s.Service != c.service || s.Product != c.product || s.Version != c.version || s.Evidence[c.evidence] != c.text {
 				t.Errorf("said %+v", s)
 			}
-			if name == "smb" && (s.SMB == nil || *s.SMB != SMB{Dialect: "3.0.2", Signing: true, Name: "bed", Domain: "ab"}) {
+			if name == "smb" && (s.SMB == nil || *s.SMB != service.SMB{Dialect: "3.0.2", Signing: true, Name: "bed", Domain: "ab"}) {
 				t.Errorf("it is %+v", s.SMB)
 			}
 		})

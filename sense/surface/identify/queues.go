@@ -7,6 +7,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"noroshi/service"
 )
 
 // amqp says that it would speak AMQP 0-9-1; the server answers with its
@@ -54,7 +56,7 @@ func decodeStart(b []byte) (map[string]string, bool) {
 			}
 			n := binary.BigEndian.Uint32(b)
 			if kind == 'S' {
-				all[clean(name)] = clean(string(b[4 : 4+n]))
+				all[service.Text(name)] = service.Text(string(b[4 : 4+n]))
 			}
 			b = b[4+n:]
 		default:

@@ -5,17 +5,11 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"noroshi/service"
 )
 
-// SecurityTxt is whom to tell of a weakness (RFC 9116).
-type SecurityTxt struct {
-	Contact []string  `json:"contact,omitempty"`
-	Policy  string    `json:"policy,omitempty"`
-	Expires time.Time `json:"expires,omitzero"`
-	Signed  bool      `json:"signed,omitempty"` // by OpenPGP; nobody has checked by whom
-}
-
-func (a *asking) securityTxt(connect func() (net.Conn, error)) *SecurityTxt {
+func (a *asking) securityTxt(connect func() (net.Conn, error)) *service.SecurityTxt {
 	resp, body := a.get(connect, "/.well-known/security.txt", perAnswer)
 	if resp == nil || resp.StatusCode != http.StatusOK {
 		return nil
@@ -25,14 +19,14 @@ func (a *asking) securityTxt(connect func() (net.Conn, error)) *SecurityTxt {
 
 // decodeSecurityTxt reads the fields. What names no contact is none, whatever a
 // server sends for a path that it does not have.
-func decodeSecurityTxt(body []byte) *SecurityTxt {
-	var s SecurityTxt
+func decodeSecurityTxt(body []byte) *service.SecurityTxt {
+	var s service.SecurityTxt
 	for line := range strings.Lines(string(body[:min(len(body), 16<<10)])) {
 		name, value, ok := strings.Cut(line, ":")
 		if strings.HasPrefix(line, "-----BEGIN PGP SIGNED MESSAGE") {
 			s.Signed = true
 		}
-		if value = clean(value); !ok || value == "" {
+		if value = service.Text(value); !ok || value == "" {
 			continue
 		}
 		switch strings.ToLower(strings.TrimSpace(name)) {

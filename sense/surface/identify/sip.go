@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"net/textproto"
 	"strings"
+
+	"noroshi/service"
 )
 
 // sip asks what a server can do (RFC 3261 §11). Nobody behind it is asked: the
@@ -45,7 +47,7 @@ func decodeHeaders(b []byte, begin string) (first string, h textproto.MIMEHeader
 		return "", nil, false
 	}
 	h, _ = r.ReadMIMEHeader() // What stands before an error is what there is.
-	return clean(strings.TrimPrefix(first, begin)), h, true
+	return service.Text(strings.TrimPrefix(first, begin)), h, true
 }
 
 // ssdp asks a device of UPnP what it is. Where it says that more is to be read

@@ -5,15 +5,9 @@ import (
 	"fmt"
 
 	"unicode/utf16"
-)
 
-// SMB is how a file server talks.
-type SMB struct {
-	Dialect string `json:"dialect"` // the newest of 2.0.2 to 3.0.2 that it speaks
-	Signing bool   `json:"signing_required"`
-	Name    string `json:"name,omitempty"`   // of the machine
-	Domain  string `json:"domain,omitempty"` // that it belongs to
-}
+	"noroshi/service"
+)
 
 const smbHeader = 64
 
@@ -86,7 +80,7 @@ func smbBody(b []byte, command byte) ([]byte, bool) {
 	return b[4+smbHeader:], true
 }
 
-func decodeNegotiated(b []byte) (s SMB, ok bool) {
+func decodeNegotiated(b []byte) (s service.SMB, ok bool) {
 	body, ok := smbBody(b, 0)
 	if !ok {
 		return s, false
@@ -146,5 +140,5 @@ func wide(b []byte) string {
 	for i := range u {
 		u[i] = binary.LittleEndian.Uint16(b[2*i:])
 	}
-	return clean(string(utf16.Decode(u)))
+	return service.Text(string(utf16.Decode(u)))
 }

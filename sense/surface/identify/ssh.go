@@ -6,16 +6,9 @@ import (
 	"net"
 	"slices"
 	"strings"
-)
 
-// SSH is the cryptography that an SSH server offers (RFC 4253 §7.1).
-type SSH struct {
-	Kex         []string `json:"kex,omitempty"`
-	HostKeys    []string `json:"host_keys,omitempty"`
-	Ciphers     []string `json:"ciphers,omitempty"`
-	MACs        []string `json:"macs,omitempty"`
-	PostQuantum bool     `json:"post_quantum"`
-}
+	"noroshi/service"
+)
 
 const msgKexInit = 20
 
@@ -23,7 +16,7 @@ const msgKexInit = 20
 func (a *asking) ssh(c net.Conn, first []byte) {
 	a.s.Service = "ssh"
 	text, rest, _ := bytes.Cut(first, []byte("\n"))
-	id := clean(string(text))
+	id := service.Text(string(text))
 	// RFC 4253: SSH-protoversion-softwareversion SP comments.
 	if parts := strings.SplitN(id, "-", 3); len(parts) == 3 {
 		a.tell("ssh.banner", parts[2])
@@ -39,7 +32,7 @@ func (a *asking) ssh(c net.Conn, first []byte) {
 }
 
 // decodeKexInit reads a KEXINIT packet, believing none of its lengths.
-func decodeKexInit(b []byte) (s SSH, ok bool) {
+func decodeKexInit(b []byte) (s service.SSH, ok bool) {
 	if len(b) < 6 {
 		return s, false
 	}
@@ -81,7 +74,7 @@ func decodeKexInit(b []byte) (s SSH, ok bool) {
 // which RFC 4251 allows.
 func names(list string) (all []string) {
 	for n := range strings.SplitSeq(list, ",") {
-		if n = clean(n); n != "" && len(n) <= 64 && len(all) < 100 {
+		if n = service.Text(n); n != "" && len(n) <= 64 && len(all) < 100 {
 			all = append(all, n)
 		}
 	}

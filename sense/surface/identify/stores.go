@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"noroshi/service"
 )
 
 // redis asks for what the server says of itself; one that wants a password first
@@ -30,7 +32,7 @@ func (a *asking) redis() bool {
 func field(text, name string) string {
 	_, rest, _ := strings.Cut(text, name)
 	rest, _, _ = strings.Cut(rest, "\n")
-	return clean(rest)
+	return service.Text(rest)
 }
 
 func (a *asking) memcached() bool {
@@ -78,7 +80,7 @@ func (a *asking) mqtt() bool {
 	ask := append([]byte{0x82, byte(5 + len(topic)), 0, 1, 0, byte(len(topic))}, topic...)
 	b = converse(c, append(ask, 0), func(b []byte) bool { return bytes.Contains(b, []byte(topic)) }, perBanner)
 	if _, rest, ok := bytes.Cut(b, []byte(topic)); ok {
-		said := clean(string(rest))
+		said := service.Text(string(rest))
 		a.tell("mqtt.version", said)
 		if product, version, ok := strings.Cut(said, " version "); ok {
 			a.claim("mqtt", product, version)

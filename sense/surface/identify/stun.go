@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+
+	"noroshi/service"
 )
 
 // stun asks which address we have (RFC 8489), over TCP.
@@ -46,7 +48,7 @@ func decodeBinding(b, q []byte) (software string, ok bool) {
 			break
 		}
 		if kind == 0x8022 {
-			software = clean(string(bytes.ToValidUTF8(b[4:4+n], []byte(" "))))
+			software = service.Text(string(bytes.ToValidUTF8(b[4:4+n], []byte(" "))))
 		}
 		b = b[min(4+(n+3)&^3, len(b)):]
 	}

@@ -13,24 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
 
-// TLS is how a port is protected, and by which certificate.
-type TLS struct {
-	Versions    []string            `json:"versions"`
-	Ciphers     map[string][]string `json:"ciphers"` // all that it takes, by version, in its order or in that of their numbers
-	Groups      []string            `json:"groups,omitempty"`
-	PostQuantum bool                `json:"post_quantum"` // a group against which a quantum computer does not help
-	Subject     string              `json:"subject,omitempty"`
-	Issuer      string              `json:"issuer,omitempty"`
-	Names       []string            `json:"names,omitempty"`
-	NotBefore   time.Time           `json:"not_before,omitzero"`
-	NotAfter    time.Time           `json:"not_after,omitzero"`
-	Chain       []string            `json:"chain,omitempty"` // the subjects, the server's own first
-	Signature   string              `json:"signature,omitempty"`
-	KeyBits     int                 `json:"key_bits,omitempty"`
-	Weak        []string            `json:"weak,omitempty"`
-}
+	"noroshi/service"
+)
 
 var (
 	versions = []uint16{ssl30, tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13}
@@ -89,7 +74,7 @@ func (a *asking) secure(connect func() (net.Conn, error)) bool {
 	a.s.TLS = describe(st)
 	a.tell("x509.subject", a.s.TLS.Subject)
 	a.tell("x509.issuer", a.s.TLS.Issuer)
-	a.s.TLS.inventory(connect, func(c *tls.Config) bool { _, ok := a.shake(connect, c); return ok })
+	inventory(a.s.TLS, connect, func(c *tls.Config) bool { _, ok := a.shake(connect, c); return ok })
 	return true
 }
 
@@ -131,7 +116,7 @@ func (a *asking) shake(connect func() (net.Conn, error), c *tls.Config) (tls.Con
 
 // inventory tries each version with all its suites, without the one that was
 // taken the last time, until none is; and each group of TLS 1.3.
-func (t *TLS) inventory(connect func() (net.Conn, error), shakes func(*tls.Config) bool) {
+func inventory(t *service.TLS, connect func() (net.Conn, error), shakes func(*tls.Config) bool) {
 	t.Versions, t.Ciphers = nil, map[string][]string{}
 	for _, v := range versions {
 		taken := enumerate(connect, v)
@@ -141,11 +126,11 @@ func (t *TLS) inventory(connect func() (net.Conn, error), shakes func(*tls.Confi
 		name := tls.VersionName(v)
 		t.Versions, t.Ciphers[name] = append(t.Versions, name), taken
 		if v < tls.VersionTLS12 {
-			t.weak(name)
+			weak(t, name)
 		}
 		for _, s := range taken {
 			if isBroken(s) {
-				t.weak(s)
+				weak(t, s)
 			}
 		}
 	}
@@ -162,7 +147,7 @@ func (t *TLS) inventory(connect func() (net.Conn, error), shakes func(*tls.Confi
 }
 
 // weak takes note of a weakness, once.
-func (t *TLS) weak(what string) {
+func weak(t *service.TLS, what string) {
 	if !slices.Contains(t.Weak, what) {
 		t.Weak = append(t.Weak, what)
 	}
@@ -216,43 +201,43 @@ func (a *asking) startTLS(offered []byte, word string, steps ...step) {
 
 var errNoTLS = errors.New("the server did not go over to TLS")
 
-func describe(st tls.ConnectionState) *TLS {
-	t := &TLS{}
+func describe(st tls.ConnectionState) *service.TLS {
+	t := &service.TLS{}
 	if st.CurveID != 0 {
 		t.Groups = []string{st.CurveID.String()}
 		t.PostQuantum = strings.Contains(st.CurveID.String(), "MLKEM")
 	}
 	for i, c := range st.PeerCertificates[:min(len(st.PeerCertificates), 10)] {
-		t.Chain = append(t.Chain, clean(c.Subject.String()))
+		t.Chain = append(t.Chain, service.Text(c.Subject.String()))
 		if i == 0 {
-			t.own(c)
+			own(t, c)
 		}
 	}
 	return t
 }
 
 // own describes the server's own certificate.
-func (t *TLS) own(c *x509.Certificate) {
-	t.Subject, t.Issuer = clean(c.Subject.String()), clean(c.Issuer.String())
+func own(t *service.TLS, c *x509.Certificate) {
+	t.Subject, t.Issuer = service.Text(c.Subject.String()), service.Text(c.Issuer.String())
 	for _, n := range c.DNSNames[:min(len(c.DNSNames), 100)] {
-		t.Names = append(t.Names, clean(n))
+		t.Names = append(t.Names, service.Text(n))
 	}
 	t.NotBefore, t.NotAfter, t.Signature = c.NotBefore.UTC(), c.NotAfter.UTC(), c.SignatureAlgorithm.String()
 	switch k := c.PublicKey.(type) {
 	case *rsa.PublicKey:
 		if t.KeyBits = k.N.BitLen(); t.KeyBits < 2048 {
-			t.weak("RSA key under 2048 bits")
+			weak(t, "RSA key under 2048 bits")
 		}
 	case *ecdsa.PublicKey:
 		if t.KeyBits = k.Curve.Params().BitSize; t.KeyBits < 224 {
-			t.weak("elliptic curve under 224 bits")
+			weak(t, "elliptic curve under 224 bits")
 		}
 	}
 	switch c.SignatureAlgorithm {
 	case x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-		t.weak("signature by " + c.SignatureAlgorithm.String())
+		weak(t, "signature by "+c.SignatureAlgorithm.String())
 	}
 	if bytes.Equal(c.RawIssuer, c.RawSubject) {
-		t.weak("signed by itself")
+		weak(t, "signed by itself")
 	}
 }

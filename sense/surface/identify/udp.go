@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"noroshi/service"
 )
 
 // perDatagram is how long a UDP port may take to answer one question.
@@ -25,10 +27,10 @@ const (
 
 // IdentifyUDP asks a UDP port what it is. Each datagram is a connection of its
 // own for the dial, so that the gate decides about each.
-func (e *Engine) IdentifyUDP(ctx context.Context, dial Dial, to netip.AddrPort) (Service, Heard) {
+func (e *Engine) IdentifyUDP(ctx context.Context, dial Dial, to netip.AddrPort) (service.Answer, Heard) {
 	ctx, cancel := context.WithTimeout(ctx, perPort)
 	defer cancel()
-	a := &asking{Engine: e, ctx: ctx, dial: dial, to: to, s: Service{Evidence: map[string]string{}}}
+	a := &asking{Engine: e, ctx: ctx, dial: dial, to: to, s: service.Answer{Evidence: map[string]string{}}}
 	for _, ask := range orderUDP(to.Port()) {
 		if ctx.Err() != nil || a.heard == Refused || ask(a) {
 			break

@@ -10,11 +10,13 @@ import (
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"noroshi/service"
 )
 
 // serveUDP answers each datagram by f, and asks the engine what is there. The
 // engine believes to speak to the port given.
-func serveUDP(t *testing.T, port uint16, f func(q []byte) [][]byte) (Service, Heard, int) {
+func serveUDP(t *testing.T, port uint16, f func(q []byte) [][]byte) (service.Answer, Heard, int) {
 	t.Helper()
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

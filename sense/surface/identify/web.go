@@ -12,22 +12,9 @@ import (
 	"regexp"
 	"strings"
 	"time"
-)
 
-// HTTP is what a web server shows to whoever asks for its first page.
-type HTTP struct {
-	Status   int               `json:"status"`
-	Title    string            `json:"title,omitempty"`
-	Location string            `json:"location,omitempty"` // where it would send us; nobody goes there
-	Headers  map[string]string `json:"headers,omitempty"`
-	Missing  []string          `json:"missing_headers,omitempty"` // that would protect who looks at the page
-	Body     string            `json:"body_sha256,omitempty"`
-	Favicon  *Favicon          `json:"favicon,omitempty"`
-	Login    bool              `json:"login,omitempty"` // the page has a field for a password
-	Listing  bool              `json:"directory_listing,omitempty"`
-	Exposed  []Exposed         `json:"exposed,omitempty"` // what is there to administer it
-	Security *SecurityTxt      `json:"security_txt,omitempty"`
-}
+	"noroshi/service"
+)
 
 // kept are the headers that tell of the product or of how it is protected.
 var kept = []string{"Server", "X-Powered-By", "WWW-Authenticate", "Set-Cookie", "Via", "Strict-Transport-Security", "Content-Security-Policy",
@@ -43,15 +30,15 @@ func (a *asking) web() bool {
 
 // pages asks for the first page, and then for the few others that are worth a
 // connection.
-func (a *asking) pages(service string, connect func() (net.Conn, error)) bool {
+func (a *asking) pages(protocol string, connect func() (net.Conn, error)) bool {
 	resp, body := a.get(connect, "/", a.guess)
 	if resp == nil {
 		return false
 	}
-	a.s.Service = service
-	h := &HTTP{Status: resp.StatusCode, Location: clean(resp.Header.Get("Location")), Headers: map[string]string{}, Title: title(body)}
+	a.s.Service = protocol
+	h := &service.HTTP{Status: resp.StatusCode, Location: service.Text(resp.Header.Get("Location")), Headers: map[string]string{}, Title: title(body)}
 	for _, k := range kept {
-		if v := clean(resp.Header.Get(k)); v != "" {
+		if v := service.Text(resp.Header.Get(k)); v != "" {
 			h.Headers[k] = v
 		}
 	}
@@ -61,7 +48,7 @@ func (a *asking) pages(service string, connect func() (net.Conn, error)) bool {
 	}
 	h.Login = password.Match(body)
 	h.Listing = strings.HasPrefix(h.Title, "Index of /") || strings.HasPrefix(h.Title, "Directory listing for /")
-	h.Missing = missing(service, resp)
+	h.Missing = missing(protocol, resp)
 	a.s.HTTP = h
 	a.tellHeaders(resp)
 	a.tell("html_title", h.Title)
@@ -100,7 +87,7 @@ func (a *asking) tellHeaders(resp *http.Response) {
 
 // missing are the headers whose absence from a page that people look at is worth
 // saying (OWASP Secure Headers).
-func missing(service string, resp *http.Response) (names []string) {
+func missing(protocol string, resp *http.Response) (names []string) {
 	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
 		return nil
 	}
@@ -108,7 +95,7 @@ func missing(service string, resp *http.Response) (names []string) {
 	for _, k := range []string{"Content-Security-Policy", "Referrer-Policy", "Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options"} {
 		switch {
 		case resp.Header.Get(k) != "":
-		case k == "Strict-Transport-Security" && service != "https": // It means nothing in the clear.
+		case k == "Strict-Transport-Security" && protocol != "https": // It means nothing in the clear.
 		case k == "X-Frame-Options" && strings.Contains(policy, "frame-ancestors"):
 		default:
 			names = append(names, k)
@@ -144,7 +131,7 @@ func readResponse(r io.Reader) (*http.Response, []byte) {
 
 // agent says who asks, so that whoever reads the server's log can ask back.
 func (a *asking) agent() string {
-	if c := clean(strings.Map(func(r rune) rune {
+	if c := service.Text(strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return -1
 		}
@@ -165,5 +152,5 @@ func title(body []byte) string {
 	if m == nil {
 		return ""
 	}
-	return clean(html.UnescapeString(string(bytes.ToValidUTF8(m[1], []byte(" ")))))
+	return service.Text(html.UnescapeString(string(bytes.ToValidUTF8(m[1], []byte(" ")))))
 }

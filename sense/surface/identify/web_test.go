@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"noroshi/fault"
+	"noroshi/service"
 )
 
 // site answers requests for paths, and everything else as told.
@@ -59,7 +60,7 @@ func TestWhatIsExposedIsFoundAndEchoesAreNot(t *testing.T) {
 	if s.HTTP == nil || s.Product != "Search" || s.Version != "7.1.2" || s.Vendor != "Sought" {
 		t.Fatalf("said %+v", s)
 	}
-	want := []Exposed{{"/", "Search", "Sought", "Search", "7.1.2"}, {Path: "/admin", Name: "admin"}}
+	want := []service.ExposedPage{{Path: "/", Name: "Search", Vendor: "Sought", Product: "Search", Version: "7.1.2"}, {Path: "/admin", Name: "admin"}}
 	if !reflect.DeepEqual(s.HTTP.Exposed, want) {
 		t.Errorf("exposed is %+v; want %+v", s.HTTP.Exposed, want)
 	}
