@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"time"
 
 	"noroshi/access"
@@ -46,28 +45,18 @@ func main() {
 	each := flag.Int("findings", 20, "how many weaknesses each asset has")
 	readers := flag.Int("readers", 50, "how many people read, each a page a second")
 	keep := flag.String("dir", "", "a folder that keeps the ledger, so that a fill that was interrupted goes on when it is run again on that day")
-	profile := flag.String("cpuprofile", "", "a file for the profile of the whole run")
+	profiles := flag.String("profiles", "", "a folder for profiles of the fill and of the day: processor, locks, waits")
 	calm := flag.Duration("calm", 20*time.Second, "how long pages are read before the day")
 	only := flag.Bool("fillonly", false, "fill the ledger of -dir and stop")
 	flag.Parse()
 	fmt.Println(kit.Machine())
-	if *profile != "" {
-		out, err := os.Create(*profile)
-		if err != nil {
-			log.Fatal(err)
-		}
-		if err := pprof.StartCPUProfile(out); err != nil {
-			log.Fatal(err)
-		}
-		defer pprof.StopCPUProfile()
-	}
 	c := &country{orgs: *orgs, assets: *assets, each: *each}
-	if err := run(context.Background(), c, *keep, *readers, *calm, *only); err != nil {
+	if err := run(context.Background(), c, *keep, *profiles, *readers, *calm, *only); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, c *country, dir string, readers int, calmly time.Duration, only bool) error {
+func run(ctx context.Context, c *country, dir, profiles string, readers int, calmly time.Duration, only bool) error {
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "noroshi-bench-findings-")
 		if err != nil {
@@ -100,7 +89,7 @@ func run(ctx context.Context, c *country, dir string, readers int, calmly time.D
 
 	var f figures
 	began := time.Now()
-	if err = c.fill(ctx); err != nil {
+	if err = profiled(profiles, "fill", func() error { return c.fill(ctx) }); err != nil {
 		return err
 	}
 	f.FillS = time.Since(began).Seconds()
@@ -120,7 +109,11 @@ func run(ctx context.Context, c *country, dir string, readers int, calmly time.D
 	f.QuietP99 = calm.quantile(0.99)
 	var seen int
 	began = time.Now()
-	busy, err := crowd.read(ctx, func() (err error) { seen, err = c.live(ctx); return err })
+	var busy *times
+	err = profiled(profiles, "day", func() (err error) {
+		busy, err = crowd.read(ctx, func() (err error) { seen, err = c.live(ctx); return err })
+		return err
+	})
 	if err != nil {
 		return err
 	}

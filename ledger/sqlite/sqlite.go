@@ -51,10 +51,11 @@ func open(path string, conns int, params ...string) (*sql.DB, error) {
 	for _, p := range params {
 		dsn += "&" + p
 	}
-	db, err := sql.Open("sqlite", dsn)
+	c, err := newConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
+	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
