@@ -57,6 +57,7 @@ type walk struct {
 	sort   Sort
 	after  *spot
 	limit  int
+	topics map[int64]bool // those that hold a text that is in many; else nil
 
 	best []spot // the first of what was found, in order, at most one more than limit
 }
@@ -152,10 +153,11 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 	case w.text == "" && w.sort == ByDue && len(w.orgs) > manyPieces:
 		return w.each(ctx, q, w.perFacet(), piece{})
 	}
-	if len(topics) <= maxTopics {
-		if done, err := w.collect(ctx, q, topics); err != nil || done {
-			return err
-		}
+	if len(topics) > maxTopics {
+		w.common(topics)
+		filters = w.plain()
+	} else if done, err := w.collect(ctx, q, topics); err != nil || done {
+		return err
 	}
 	return w.each(ctx, q, pieces, filters)
 }
@@ -258,21 +260,27 @@ func (w *walk) along(ctx context.Context, q ledger.Queryer, p piece, key string)
 			x = x.with(w.dated())
 		}
 		read, ended := 0, false
-		rows, err := q.Query(ctx, `SELECT id, org, `+key+` FROM action WHERE `+x.sql()+` ORDER BY `+key+` `+order+`, id `+order+` LIMIT `+itoa(n), x.args...)
+		var k spot
+		var o ident.ID
+		var topic int64
+		var asset, name string
+		what, into := `id, org, `+key, []any{&k.id, &o, &k.key}
+		if w.topics != nil {
+			what, into = what+`, topic, asset_key, asset_name`, append(into, &topic, &asset, &name)
+		}
+		rows, err := q.Query(ctx, `SELECT `+what+` FROM action WHERE `+x.sql()+` ORDER BY `+key+` `+order+`, id `+order+` LIMIT `+itoa(n), x.args...)
 		err = ledger.Each(rows, err, func(sc func(...any) error) error {
-			var k spot
-			var o ident.ID
-			err := sc(&k.id, &o, &k.key)
+			err := sc(into...)
 			read++
-			from = &k
-			if ended = w.full(k); !ended && w.among(o) {
+			if ended = w.full(k); !ended && w.among(o) && w.holds(topic, asset, name) {
 				w.offer(k)
 			}
 			return err
 		})
-		if err != nil || ended || read < n || w.full(*from) {
+		if err != nil || ended || read < n || w.full(k) {
 			return err
 		}
+		from = &k
 	}
 }
 
