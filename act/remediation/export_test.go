@@ -11,6 +11,12 @@ func Rare(n int) (was int) {
 	return was
 }
 
+// Topics sets in how many topics a text is not rare any more.
+func Topics(n int) (was int) {
+	was, maxTopics = maxTopics, n
+	return was
+}
+
 // Check looks at a survey as Take does, and cuts it into its steps.
 func (r *Remediation) Check(s access.Scope, v *action.Survey) (int, error) {
 	if err := r.check(s, v); err != nil {

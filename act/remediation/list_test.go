@@ -109,6 +109,7 @@ func TestPagesAreWhatASlowLookFinds(t *testing.T) {
 			t.Fatalf("there are only %d", len(all))
 		}
 		defer remediation.Rare(remediation.Rare(0))
+		defer remediation.Topics(remediation.Topics(0))
 		rapid.Check(t, func(rt *rapid.T) {
 			pick := func(name string, list ...string) string { return rapid.SampledFrom(list).Draw(rt, name) }
 			f := remediation.Filter{Level: action.Level(pick("level", "", "", "high", "critical")), Source: action.Source(pick("source", "", "", "sbom", "iot")),
@@ -119,6 +120,7 @@ func TestPagesAreWhatASlowLookFinds(t *testing.T) {
 				f.States = []action.State{action.State(pick("state", "open", "claimed", "proved", "refuted")), action.Open}
 			}
 			remediation.Rare(rapid.SampledFrom([]int{7, 50, 10_000}).Draw(rt, "rare"))
+			remediation.Topics(rapid.SampledFrom([]int{3, 200}).Draw(rt, "topics"))
 			s, at := r.hub, ident.ID(pick("at", "", "org_0", "org_m", "org_07"))
 			if at != "" {
 				s = r.as(t, "x", at, access.Viewer, access.ViewActions)

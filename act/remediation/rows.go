@@ -42,6 +42,9 @@ func facet(source action.Source, level action.Level, kev, owned bool) int {
 	return f*4 + 2*bit(kev) + bit(owned)
 }
 
+// ownedOf tells from a facet whether the owner is known.
+func ownedOf(facet int) bool { return facet&1 == 1 }
+
 func bit(b bool) int {
 	if b {
 		return 1

@@ -113,28 +113,28 @@ func (t *taking) meet(ctx context.Context, tx *ledger.Tx, s step) error {
 		return err
 	}
 	var fresh []*row
-	var same []ident.ID
+	var same, other []ident.ID
+	saw := map[ident.ID]seen{}
 	for _, w := range s.seen {
-		a := known[w.fingerprint]
-		if a == nil {
+		b, ok := known[w.fingerprint]
+		switch {
+		case !ok:
 			fresh = append(fresh, t.fresh(s.org, w))
-			continue
-		}
-		if !t.scope.Allows(a.Org) || t.v.Ended.Before(a.LastLooked) {
+		case !t.scope.Allows(b.org) || t.v.Ended.Before(b.looked):
 			t.out.Skipped++
-			continue
-		}
-		t.out.Seen++
-		was := a.Org
-		event := t.judgeSeen(a, s.org, w)
-		if event == "" {
-			same = append(same, a.ID)
-			continue
-		}
-		if err := t.save(ctx, tx, a, was, event); err != nil {
-			return err
+		case b.stays(w):
+			same = append(same, b.id)
+		default:
+			other = append(other, b.id)
+			saw[b.id] = w
 		}
 	}
+	t.out.Seen += len(same) + len(other)
+	again, err := t.judge(ctx, tx, s.org, other, saw)
+	if err != nil {
+		return err
+	}
+	same = append(same, again...)
 	if err := t.refresh(ctx, tx, same); err != nil {
 		return err
 	}
@@ -161,49 +161,6 @@ func (t *taking) save(ctx context.Context, tx *ledger.Tx, a *row, was ident.ID, 
 		return err
 	}
 	return tx.Record(ctx, "action", a.ID, a.Org, event, map[string]any{"survey": t.v.ID, "state": a.State, "due": a.Due, "why": a.Why, "why_ja": a.WhyJA, "proof": a.Proof})
-}
-
-// known finds the actions that weaknesses of an organisation are: its own, those
-// that it found and somebody else was found to own, and those that the survey's
-// organisation holds until it knows whose they are.
-func (t *taking) known(ctx context.Context, tx *ledger.Tx, s step) (map[string]*row, error) {
-	out := map[string]*row{}
-	for part := range slices.Chunk(s.seen, 500) {
-		in := make([]string, len(part))
-		for i, w := range part {
-			in[i] = w.fingerprint
-		}
-		marks, args := ledger.In(in)
-		realm := t.v.Realm.String()
-		for _, q := range []struct {
-			where string
-			args  []any
-		}{
-			{`origin = ? AND origin <> org AND realm = ? AND fingerprint IN `, []any{string(s.org), realm}},
-			{`org = ? AND realm = ? AND fingerprint IN `, []any{string(s.org), realm}}, // Its own stand above the others.
-		} {
-			list, err := readRows(ctx, tx, q.where+marks, append(q.args, args...)...)
-			if err != nil {
-				return nil, err
-			}
-			for _, a := range list {
-				out[a.Fingerprint] = a
-			}
-		}
-		if s.org == t.v.Org {
-			continue
-		}
-		held, err := readRows(ctx, tx, `org = ? AND realm = ? AND fingerprint IN `+marks, append([]any{string(t.v.Org), realm}, args...)...)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range held {
-			if out[a.Fingerprint] == nil && !a.OwnerKnown {
-				out[a.Fingerprint] = a
-			}
-		}
-	}
-	return out, nil
 }
 
 // refresh notes that actions were seen again and are what they were.

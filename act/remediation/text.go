@@ -9,15 +9,15 @@ import (
 
 // maxTopics is how many topics of a text are looked through one by one; a text
 // that is in more is nowhere rare.
-const maxTopics = 200
+var maxTopics = 200
 
-// findTopics lists the topics that hold a text, one more than maxTopics at most.
-// There are as many topics as there are different weaknesses, not actions.
+// findTopics lists the topics that hold a text. There are as many topics as there
+// are different weaknesses, not actions, and they are read through once for a page.
 func (w *walk) findTopics(ctx context.Context, q ledger.Queryer) (list []int64, err error) {
 	if w.text == "" {
 		return nil, nil
 	}
-	rows, err := q.Query(ctx, `SELECT id FROM action_topic WHERE search LIKE ? ESCAPE '\' LIMIT `+itoa(maxTopics+1), ledger.Like(w.text))
+	rows, err := q.Query(ctx, `SELECT id FROM action_topic WHERE search LIKE ? ESCAPE '\'`, ledger.Like(w.text))
 	err = ledger.Each(rows, err, func(sc func(...any) error) error {
 		var id int64
 		err := sc(&id)
@@ -25,6 +25,20 @@ func (w *walk) findTopics(ctx context.Context, q ledger.Queryer) (list []int64, 
 		return err
 	})
 	return list, err
+}
+
+// common makes along look for a text that is in many topics by what stands in each
+// action: every question would read through the topics again.
+func (w *walk) common(topics []int64) {
+	w.topics = make(map[int64]bool, len(topics))
+	for _, t := range topics {
+		w.topics[t] = true
+	}
+}
+
+// holds tells that an action that is walked past fits the text.
+func (w *walk) holds(topic int64, key, name string) bool {
+	return w.topics == nil || w.topics[topic] || strings.HasPrefix(key, w.text) || strings.HasPrefix(name, w.text)
 }
 
 // last stands behind every character, so that what begins with a text lies

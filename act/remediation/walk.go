@@ -30,6 +30,8 @@ const (
 	// manyPieces is from how many pieces on it is better to walk through all
 	// organisations and leave out those that are not in the scope.
 	manyPieces = 200
+	// fewPieces is up to how many beginnings are read where all could be sorted.
+	fewPieces = 10
 	// stride is how many entries of an index are read at once.
 	stride = 512
 )
@@ -55,6 +57,7 @@ type walk struct {
 	sort   Sort
 	after  *spot
 	limit  int
+	topics map[int64]bool // those that hold a text that is in many; else nil
 
 	best []spot // the first of what was found, in order, at most one more than limit
 }
@@ -87,6 +90,10 @@ func in[T any](column string, list []T) piece {
 func (w *walk) column() string {
 	return map[Sort]string{ByDue: "due", ByPriority: "priority", BySeen: "last_seen"}[w.sort]
 }
+
+// sorted is the column for the engine to sort by itself, instead of walking through
+// an index in that order.
+func (w *walk) sorted() string { return w.column() + " + 0" }
 
 // compare is the order of the list.
 func (w *walk) compare(a, b spot) int {
@@ -124,7 +131,7 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 	}
 	filters := w.filters(topics)
 	if w.asked { // Few wait, and they have an index of their own.
-		return w.gather(ctx, q, piece{}.and("asked = 1").with(in("tab || ''", w.tabs)).with(filters), 0, nil)
+		return w.along(ctx, q, piece{}.and("asked = 1").with(in("tab || ''", w.tabs)).with(filters).with(w.ours()), w.sorted())
 	}
 	pieces := w.perTab()
 	if few := len(w.orgs)*len(w.tabs) <= manyPieces; few {
@@ -133,8 +140,8 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 			return err
 		}
 		orgs, args := ledger.In(w.orgs)
-		if small {
-			return w.gather(ctx, q, piece{}.and("org IN "+orgs, args...).with(in("tab", w.tabs)).with(filters), 0, nil)
+		if small && (w.sort != ByDue || w.text != "" || w.facets != nil || len(pieces)*len(w.orgs) > fewPieces) {
+			return w.along(ctx, q, piece{}.and("org IN "+orgs, args...).with(in("tab", w.tabs)).with(filters), w.sorted())
 		}
 		if w.sort == ByDue {
 			pieces = w.perOrg()
@@ -146,10 +153,11 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 	case w.text == "" && w.sort == ByDue && len(w.orgs) > manyPieces:
 		return w.each(ctx, q, w.perFacet(), piece{})
 	}
-	if len(topics) <= maxTopics {
-		if done, err := w.collect(ctx, q, topics); err != nil || done {
-			return err
-		}
+	if len(topics) > maxTopics {
+		w.common(topics)
+		filters = w.plain()
+	} else if done, err := w.collect(ctx, q, topics); err != nil || done {
+		return err
 	}
 	return w.each(ctx, q, pieces, filters)
 }
@@ -204,13 +212,17 @@ func (w *walk) perOrg() (list []piece) {
 	return list
 }
 
-func (w *walk) perFacet() (list []piece) {
-	facets := w.facets
-	if facets == nil {
-		facets = facetsOf(Filter{Level: action.Low})
+// wanted are the facets that fit, each by its number.
+func (w *walk) wanted() []int {
+	if w.facets == nil {
+		return facetsOf(Filter{Level: action.Low})
 	}
+	return w.facets
+}
+
+func (w *walk) perFacet() (list []piece) {
 	for _, p := range w.perTab() {
-		for _, f := range facets {
+		for _, f := range w.wanted() {
 			list = append(list, p.and("facet = ?", f))
 		}
 	}
@@ -220,20 +232,20 @@ func (w *walk) perFacet() (list []piece) {
 // each merges the beginnings of pieces.
 func (w *walk) each(ctx context.Context, q ledger.Queryer, pieces []piece, filters piece) error {
 	for _, p := range pieces {
-		if err := w.along(ctx, q, p.with(filters)); err != nil {
+		if err := w.along(ctx, q, p.with(filters), w.column()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// along reads a piece until the page is full or the piece ends.
-func (w *walk) along(ctx context.Context, q ledger.Queryer, p piece) error {
+// along reads a piece by its key until the page is full or the piece ends.
+func (w *walk) along(ctx context.Context, q ledger.Queryer, p piece, key string) error {
 	beyond, within, order := ">", "<=", "ASC"
 	if w.sort != ByDue {
 		beyond, within, order = "<", ">=", "DESC"
 	}
-	key, from := w.column(), w.after
+	from := w.after
 	for n := w.limit + 1; ; n = stride {
 		x := p
 		if from != nil {
@@ -248,21 +260,27 @@ func (w *walk) along(ctx context.Context, q ledger.Queryer, p piece) error {
 			x = x.with(w.dated())
 		}
 		read, ended := 0, false
-		rows, err := q.Query(ctx, `SELECT id, org, `+key+` FROM action WHERE `+x.sql()+` ORDER BY `+key+` `+order+`, id `+order+` LIMIT `+itoa(n), x.args...)
+		var k spot
+		var o ident.ID
+		var topic int64
+		var asset, name string
+		what, into := `id, org, `+key, []any{&k.id, &o, &k.key}
+		if w.topics != nil {
+			what, into = what+`, topic, asset_key, asset_name`, append(into, &topic, &asset, &name)
+		}
+		rows, err := q.Query(ctx, `SELECT `+what+` FROM action WHERE `+x.sql()+` ORDER BY `+key+` `+order+`, id `+order+` LIMIT `+itoa(n), x.args...)
 		err = ledger.Each(rows, err, func(sc func(...any) error) error {
-			var k spot
-			var o ident.ID
-			err := sc(&k.id, &o, &k.key)
+			err := sc(into...)
 			read++
-			from = &k
-			if ended = w.full(k); !ended && w.among(o) {
+			if ended = w.full(k); !ended && w.among(o) && w.holds(topic, asset, name) {
 				w.offer(k)
 			}
 			return err
 		})
-		if err != nil || ended || read < n || w.full(*from) {
+		if err != nil || ended || read < n || w.full(k) {
 			return err
 		}
+		from = &k
 	}
 }
 
@@ -271,52 +289,42 @@ func (w *walk) among(o ident.ID) bool {
 	return w.scope.Allows(o) && (len(w.orgs) > 1 || o == w.orgs[0])
 }
 
-// gather offers everything that fits; with a bound it reads no more than that.
-func (w *walk) gather(ctx context.Context, q ledger.Queryer, p piece, bound int, n *int) error {
-	p = p.with(w.dated())
-	limit := ""
-	if bound > 0 {
-		limit = ` LIMIT ` + itoa(bound-*n)
+// ours is the condition on the organisations, where they are few enough to name.
+func (w *walk) ours() piece {
+	if len(w.orgs) > manyPieces {
+		return piece{}
 	}
-	rows, err := q.Query(ctx, `SELECT id, org, `+w.column()+` FROM action WHERE `+p.sql()+limit, p.args...)
-	return ledger.Each(rows, err, func(sc func(...any) error) error {
-		var k spot
-		var o ident.ID
-		err := sc(&k.id, &o, &k.key)
-		if n != nil {
-			*n++
-		}
-		if w.among(o) {
-			w.offer(k)
-		}
-		return err
-	})
+	return in("org || ''", w.orgs)
 }
 
-// collect offers what is rare as a whole; done tells that it was rare.
+// collect sorts what is rare as a whole; done tells that it was rare.
 func (w *walk) collect(ctx context.Context, q ledger.Queryer, topics []int64) (done bool, err error) {
-	pieces, bound, n := w.perFacet(), rare, 0
+	pieces, bound := []piece{in("tab", w.tabs).with(in("facet", w.wanted())).with(w.dated())}, rare
 	if w.text != "" {
 		pieces = w.perAsset()
-		topical := w.perTopic(topics)
-		if w.sort == ByDue {
-			if err := w.each(ctx, q, topical, w.plain()); err != nil {
-				return false, err
-			}
-		} else {
-			pieces = append(pieces, topical...)
+		if w.sort != ByDue && len(topics) > 0 {
+			pieces = append(pieces, in("topic", topics).with(in("tab", w.tabs)))
 		}
 	}
 	if w.sort == BySeen {
 		bound /= 5 // No index of the rare holds when it was seen.
 	}
 	for _, p := range pieces {
-		if err := w.gather(ctx, q, p.with(w.plain()), bound, &n); err != nil {
+		var n int
+		err := q.QueryRow(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM action WHERE `+p.sql()+` LIMIT `+itoa(bound)+`) AS few`, p.args...).Scan(&n)
+		if bound -= n; err != nil || bound <= 0 {
 			return false, err
 		}
-		if n >= bound {
-			w.best = nil
-			return false, nil
+	}
+	rest := w.plain().with(w.ours())
+	if w.text != "" && w.sort == ByDue {
+		if err := w.each(ctx, q, w.perTopic(topics), rest); err != nil {
+			return false, err
+		}
+	}
+	for _, p := range pieces {
+		if err := w.along(ctx, q, p.with(rest), w.sorted()); err != nil {
+			return false, err
 		}
 	}
 	return true, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"time"
 
@@ -68,15 +67,15 @@ func (c *country) plant() {
 }
 
 // survey is what a source sees at an organisation on a day: day 0 is the fill, on
-// day 1 one weakness in fifty is gone and one in a hundred is another. It is the
-// same in every run of a day, so that a fill that was interrupted goes on.
+// each day after it one weakness in fifty is gone and one in a hundred is another.
+// It is the same in every run of a day, so that a fill that was interrupted goes on.
 func (c *country) survey(i int, src action.Source, day int) action.Survey {
 	r := rand.New(rand.NewPCG(uint64(i), 3))
 	at := c.began.Add(-time.Duration(r.IntN(100*24)) * time.Hour)
-	if day == 1 {
-		at = c.began.Add(time.Duration(i) * time.Second)
+	if day > 0 {
+		at = c.began.Add(time.Duration(day)*time.Hour + time.Duration(i)*time.Second)
 	}
-	v := action.Survey{ID: idOf(ident.Survey, 4*i+2*day+slices.Index(action.Sources, src)), Source: src, Org: c.members[i], Realm: label.Real, Began: at, Ended: at, By: "bench",
+	v := action.Survey{ID: idOf(ident.Survey, 10_000*day+2*i+slices.Index(action.Sources, src)), Source: src, Org: c.members[i], Realm: label.Real, Began: at, Ended: at, By: "bench",
 		Coverage: action.Coverage{Checks: []string{"tls", "web", "ssh", "product"}}}
 	for a := range c.assets {
 		asset := action.Asset{Kind: "host", Key: fmt.Sprintf("10.%d.%d.%d", i/250, i%250, a), Name: fmt.Sprintf("host%d.member-%d.example.jp", a, i), Exposed: r.IntN(3) == 0, Importance: []string{"low", "medium", "high"}[r.IntN(3)]}
@@ -88,11 +87,11 @@ func (c *country) survey(i int, src action.Source, day int) action.Survey {
 		for range c.each {
 			w := c.known[r.IntN(len(c.known))]
 			port, owned, change := 20+r.IntN(9000), r.IntN(10) > 0, r.IntN(100)
-			if mine != src || day == 1 && change < 2 {
+			if mine != src || day > 0 && change/2 == day-1 {
 				continue
 			}
-			if day == 1 && change == 2 {
-				w = c.known[(i+a)%len(c.known)]
+			if day > 0 && change == 50+day {
+				w = c.known[(i+a+day)%len(c.known)]
 			}
 			w.Asset, w.Place = asset, fmt.Sprint("tcp/", port)
 			w.Evidence = []action.Evidence{{At: at, Text: fmt.Sprintf("answered on port %d as version 1.%d", port, port%7)}}
@@ -103,47 +102,6 @@ func (c *country) survey(i int, src action.Source, day int) action.Survey {
 		}
 	}
 	return v
-}
-
-// days hands in the surveys of a day.
-func (c *country) days(ctx context.Context, day int, after func(i int) error) (seen int, err error) {
-	for i := range c.members {
-		for _, src := range []action.Source{action.BySurface, action.BySBOM} {
-			out, err := c.r.Take(ctx, c.hub, c.survey(i, src, day))
-			if err != nil {
-				return seen, err
-			}
-			if !out.Repeated {
-				seen += out.New + out.Seen
-			}
-		}
-		if err := after(i); err != nil {
-			return seen, err
-		}
-		if (i+1)%100 == 0 {
-			fmt.Fprintf(os.Stderr, "%d of %d organisations\n", i+1, len(c.members))
-		}
-	}
-	return seen, nil
-}
-
-func (c *country) fill(ctx context.Context) error {
-	_, err := c.days(ctx, 0, func(int) error { return nil })
-	return err
-}
-
-// live lives a day: every organisation is surveyed once, and people there claim
-// ten of theirs.
-func (c *country) live(ctx context.Context) (int, error) {
-	return c.days(ctx, 1, func(i int) error {
-		p, err := c.r.List(ctx, c.hub, remediation.Filter{Org: c.members[i], States: []action.State{action.Open}, Limit: 10})
-		for _, a := range p.Items {
-			if err == nil {
-				_, err = c.r.Claim(ctx, c.hub, a.ID, a.Version, "patched")
-			}
-		}
-		return err
-	})
 }
 
 func (c *country) count(ctx context.Context) (n int64, err error) {

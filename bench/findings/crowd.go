@@ -23,7 +23,7 @@ type page struct {
 	name string
 	at   string // centre, ministry or member
 	ask  func(r *rand.Rand, c *country) string
-	next bool // the page after it
+	deep int // how many pages it is read on by the cursor
 }
 
 func plain(query string) func(*rand.Rand, *country) string {
@@ -33,39 +33,46 @@ func plain(query string) func(*rand.Rand, *country) string {
 const live = "state=open,claimed,excepted&realm=real"
 
 var pages = []page{
-	{"live, by date", "centre", plain(live), false},
-	{"the page after it", "centre", plain(live), true},
-	{"every state", "centre", plain(""), false},
-	{"open", "centre", plain("state=open"), false},
-	{"proved", "centre", plain("state=proved"), false},
-	{"claimed", "centre", plain("state=claimed"), false},
-	{"by priority", "centre", plain(live + "&sort=priority"), false},
-	{"last seen", "centre", plain(live + "&sort=seen"), false},
-	{"critical and exploited", "centre", plain(live + "&level=critical&kev=true"), false},
-	{"the same, by priority", "centre", plain(live + "&level=critical&kev=true&sort=priority"), false},
-	{"overdue", "centre", plain(live + "&overdue=true"), false},
-	{"overdue, by priority", "centre", plain(live + "&overdue=true&sort=priority"), false},
-	{"owner unknown", "centre", plain(live + "&owner_unknown=true"), false},
-	{"of one source", "centre", plain(live + "&source=sbom"), false},
-	{"of a source that saw nothing", "centre", plain(live + "&source=iot&sort=priority"), false},
-	{"one CVE", "centre", func(r *rand.Rand, c *country) string { return live + "&q=" + c.known[r.IntN(len(c.known))].Name }, false},
-	{"a product", "centre", plain(live + "&q=openssl"), false},
-	{"a flaw, by priority", "centre", plain(live + "&q=authentication+bypass&sort=priority"), false},
+	{"live, by date", "centre", plain(live), 0},
+	{"the page after it", "centre", plain(live), 1},
+	{"ten pages on", "centre", plain(live), 10},
+	{"ten pages on, by priority", "centre", plain(live + "&sort=priority"), 10},
+	{"every state", "centre", plain(""), 0},
+	{"open", "centre", plain("state=open"), 0},
+	{"proved", "centre", plain("state=proved"), 0},
+	{"claimed", "centre", plain("state=claimed"), 0},
+	{"by priority", "centre", plain(live + "&sort=priority"), 0},
+	{"last seen", "centre", plain(live + "&sort=seen"), 0},
+	{"critical and exploited", "centre", plain(live + "&level=critical&kev=true"), 0},
+	{"the same, by priority", "centre", plain(live + "&level=critical&kev=true&sort=priority"), 0},
+	{"overdue", "centre", plain(live + "&overdue=true"), 0},
+	{"overdue, by priority", "centre", plain(live + "&overdue=true&sort=priority"), 0},
+	{"owner unknown", "centre", plain(live + "&owner_unknown=true"), 0},
+	{"of one source", "centre", plain(live + "&source=sbom"), 0},
+	{"of a source that saw nothing", "centre", plain(live + "&source=iot&sort=priority"), 0},
+	{"one CVE", "centre", func(r *rand.Rand, c *country) string { return live + "&q=" + c.known[r.IntN(len(c.known))].Name }, 0},
+	{"a product", "centre", plain(live + "&q=openssl"), 0},
+	{"a flaw, by priority", "centre", plain(live + "&q=authentication+bypass&sort=priority"), 0},
+	{"a text in Japanese", "centre", func(r *rand.Rand, _ *country) string {
+		return live + "&q=" + url.QueryEscape(fmt.Sprintf("のモジュール %d に", r.IntN(catalogue)))
+	}, 0},
+	{"a word in Japanese", "centre", plain(live + "&q=" + url.QueryEscape("弱点")), 0},
 	{"an address", "centre", func(r *rand.Rand, c *country) string {
 		i := r.IntN(len(c.members))
 		return live + "&q=" + fmt.Sprintf("10.%d.%d.%d", i/250, i%250, r.IntN(c.assets))
-	}, false},
-	{"a network", "centre", plain(live + "&q=10.1."), false},
-	{"what is nowhere", "centre", plain(live + "&q=unheard-of"), false},
+	}, 0},
+	{"a network", "centre", plain(live + "&q=10.1."), 0},
+	{"what is nowhere", "centre", plain(live + "&q=unheard-of"), 0},
 	{"one organisation", "centre", func(r *rand.Rand, c *country) string {
 		return live + "&org=" + string(c.members[r.IntN(len(c.members))])
-	}, false},
-	{"live, by date", "ministry", plain(live), false},
-	{"critical, by priority", "ministry", plain(live + "&level=critical&sort=priority"), false},
-	{"live, by date", "member", plain(live), false},
-	{"by priority", "member", plain(live + "&sort=priority"), false},
-	{"last seen", "member", plain("sort=seen"), false},
-	{"a product", "member", plain(live + "&q=openssl"), false},
+	}, 0},
+	{"live, by date", "ministry", plain(live), 0},
+	{"critical, by priority", "ministry", plain(live + "&level=critical&sort=priority"), 0},
+	{"a product", "ministry", plain(live + "&q=openssl"), 0},
+	{"live, by date", "member", plain(live), 0},
+	{"by priority", "member", plain(live + "&sort=priority"), 0},
+	{"last seen", "member", plain("sort=seen"), 0},
+	{"a product", "member", plain(live + "&q=openssl"), 0},
 }
 
 // crowd is people who read.
@@ -118,6 +125,12 @@ func (w *crowd) read(ctx context.Context, do func() error) (*times, error) {
 	return t, err
 }
 
+// profiled reads until do is done, and keeps profiles of it.
+func (w *crowd) profiled(ctx context.Context, dir, name string, do func() error) (t *times, err error) {
+	err = profiled(dir, name, func() (err error) { t, err = w.read(ctx, do); return err })
+	return t, err
+}
+
 // open asks for a page as the console does.
 func (w *crowd) open(r *rand.Rand, p page) (time.Duration, error) {
 	h := w.face.Trusted(w.reader(r, p.at))
@@ -130,12 +143,12 @@ func (w *crowd) open(r *rand.Rand, p page) (time.Duration, error) {
 		if out.Code != http.StatusOK {
 			return 0, fmt.Errorf("%s: %d %s", p.name, out.Code, out.Body)
 		}
-		if !p.next || turn == 1 {
+		if turn == p.deep {
 			return took, nil
 		}
 		var is struct{ Next string }
 		if err := json.Unmarshal(out.Body.Bytes(), &is); err != nil || is.Next == "" {
-			return 0, fmt.Errorf("%s: there is no second page, %v", p.name, err)
+			return 0, fmt.Errorf("%s: there is no page %d, %v", p.name, turn+2, err)
 		}
 		query += "&cursor=" + url.QueryEscape(is.Next)
 	}

@@ -44,6 +44,13 @@ func Machine() string {
 	return fmt.Sprintf("%s, %d cores, Linux %s, %s, %s", model, runtime.NumCPU(), kernel, runtime.Version(), time.Now().UTC().Format(time.DateOnly))
 }
 
+// Load is how many wanted a core at once on the whole machine, over the last minute.
+func Load() string {
+	b, _ := os.ReadFile("/proc/loadavg")
+	load, _, _ := strings.Cut(string(b), " ")
+	return load
+}
+
 // CPU is the time that a process has spent, user and system.
 func CPU(pid int) (time.Duration, error) {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))

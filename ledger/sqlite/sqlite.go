@@ -14,6 +14,10 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
+// readers is how many read at once. Who comes when all are taken waits for the
+// slowest of them, while those that are let in share the processor.
+const readers = 8
+
 // Open opens or makes the file at path.
 func Open(path string) (read, write *sql.DB, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -40,7 +44,7 @@ func Open(path string) (read, write *sql.DB, err error) {
 	if err := write.Ping(); err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
-	if read, err = open(path, 4, "_pragma=query_only(1)"); err != nil {
+	if read, err = open(path, readers, "_pragma=query_only(1)"); err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
 	return read, write, nil
@@ -51,10 +55,11 @@ func open(path string, conns int, params ...string) (*sql.DB, error) {
 	for _, p := range params {
 		dsn += "&" + p
 	}
-	db, err := sql.Open("sqlite", dsn)
+	c, err := newConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
+	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
