@@ -9,7 +9,6 @@ import (
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
 	"noroshi/eventstore"
-	"noroshi/eventstore/logsql"
 	"noroshi/fault"
 )
 
@@ -29,40 +28,12 @@ func (s *Store) Append(_ context.Context, rows []eventstore.Row) error {
 	}
 	s.write.RLock() // What is appended now belongs to the next Sync.
 	defer s.write.RUnlock()
-	lr := logstorage.GetLogRows(logsql.StreamFields, nil, nil, nil, "")
-	defer logstorage.PutLogRows(lr)
-	days := map[string]bool{}
-	refused := logsql.Filler{
-		Rows: lr, Retention: s.cfg.Retention,
-		Place: func(r eventstore.Row, fields []logstorage.Field) (logstorage.TenantID, []logstorage.Field) {
-			return logstorage.TenantID{AccountID: r.Tenant}, fields
-		},
-		Taken: func(r eventstore.Row) {
-			days[dayOf(r.Event.Time)] = true
-			if lr.NeedFlush() {
-				s.storage.MustAddRows(lr)
-				lr.ResetKeepSettings()
-			}
-		},
-	}.Fill(rows)
-	s.storage.MustAddRows(lr)
+	refused := s.gather(rows)
 	s.unseen.Store(true)
-	s.touch(days)
 	if len(refused) > 0 {
 		return refused
 	}
 	return nil
-}
-
-func dayOf(ms int64) string { return time.UnixMilli(ms).UTC().Format("20060102") }
-
-// touch remembers which days have rows that are not durable yet.
-func (s *Store) touch(days map[string]bool) {
-	s.mark.Lock()
-	defer s.mark.Unlock()
-	for d := range days {
-		s.dirty[d] = true
-	}
 }
 
 // Flush makes what was appended searchable.
@@ -72,7 +43,7 @@ func (s *Store) Flush(context.Context) error {
 		return err
 	}
 	defer leave()
-	s.storage.DebugFlush()
+	s.show()
 	return nil
 }
 
@@ -133,9 +104,9 @@ func (s *Store) writeOut() (left uint64) {
 	if len(days) == 0 {
 		return 0
 	}
-	s.storage.DebugFlush()
+	s.show()
 	for _, day := range days {
-		s.snapshot(day)
+		s.snapshot(dayName(day))
 	}
 	var st logstorage.StorageStats
 	s.storage.UpdateStats(&st)

@@ -51,10 +51,12 @@ type Store struct {
 	life   sync.RWMutex // held for reading by every operation
 	closed bool
 
+	gathering gathering
+
 	sync  sync.Mutex   // one Sync at a time: the second must not overtake the first
 	write sync.RWMutex // held for reading by Append, for writing by Sync
 	mark  sync.Mutex
-	dirty map[string]bool // days with rows that are not durable yet
+	dirty map[int64]bool // days since 1970 with rows that are not durable yet
 
 	unseen atomic.Bool  // there are rows that a search may not find yet
 	fresh  atomic.Int64 // milliseconds since 1970 before which no reader sees to that again
@@ -85,7 +87,7 @@ func Open(cfg Config, log *slog.Logger) (s *Store, err error) {
 			s, err = nil, fault.As(fault.Conflict, op, fmt.Errorf("%v", r), "the event store in %s cannot be opened; is another process using it?", cfg.Dir)
 		}
 	}()
-	s = &Store{cfg: cfg, log: log, dirty: map[string]bool{}}
+	s = &Store{cfg: cfg, log: log, dirty: map[int64]bool{}}
 	s.Reader = logsql.NewReader(s.run, cfg.Retention)
 	s.storage = logstorage.MustOpenStorage(cfg.Dir, &logstorage.StorageConfig{
 		Retention: cfg.Retention, MaxBackfillAge: cfg.Retention, FutureRetention: century,
@@ -114,6 +116,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.handOver()
 	s.storage.MustClose()
 	return nil
 }
