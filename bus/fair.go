@@ -29,6 +29,7 @@ const (
 	maxOrgWaiting = 16 << 20
 	maxAllWaiting = 256 << 20
 	turn          = 64 << 10 // bytes that an organisation may add in one turn
+	small         = 8 << 10  // of a batch that its node should rather have filled
 )
 
 // waiting is a batch that was not taken yet.
@@ -83,6 +84,7 @@ type queue struct {
 	orgs  map[ident.ID]*share
 	turns []ident.ID // organisations with something waiting
 	bytes int64
+	count int64 // batches
 }
 
 func newQueue(q Quota) *queue { return &queue{quota: q, orgs: map[ident.ID]*share{}} }
@@ -109,6 +111,7 @@ func (q *queue) add(w *waiting) bool {
 	s.waiting = append(s.waiting, w)
 	s.queued += w.size()
 	q.bytes += w.size()
+	q.count++
 	return true
 }
 
@@ -121,6 +124,17 @@ func (q *queue) allowed() int64 {
 		}
 	}
 	return max(q.quota.LeastAhead, q.quota.Ahead/max(active, 1))
+}
+
+// gathers is how much of a time what waits shall gather: all of it when batches
+// are small. A node fills its next batch until the one before is acknowledged, so
+// under load they become larger, and an event costs less on its whole way. After
+// a rest nothing is left of the time, and what comes then goes at once.
+func (q *queue) gathers(left time.Duration) time.Duration {
+	if q.count == 0 || q.bytes >= bundleBytes || q.bytes >= small*q.count {
+		return 0
+	}
+	return max(left, 0)
 }
 
 // pick takes what may go now, at most about limit bytes, and at least one batch
@@ -173,6 +187,7 @@ func (q *queue) next(s *share, allowed int64, now time.Time) (w *waiting, poor b
 		}
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 		s.queued, q.bytes = s.queued-w.size(), q.bytes-w.size()
+		q.count--
 		s.credit -= w.size()
 		s.ahead += w.size()
 		s.rate.take(w.size())
@@ -196,6 +211,7 @@ func (q *queue) overdue(before time.Time) (out []*waiting) {
 			if w.since.Before(before) {
 				out = append(out, w)
 				s.queued, q.bytes = s.queued-w.size(), q.bytes-w.size()
+				q.count--
 			} else {
 				kept = append(kept, w)
 			}

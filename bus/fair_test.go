@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -124,4 +125,34 @@ func FuzzDecodeBundle(f *testing.F) {
 			t.Fatalf("%v became %v, %v", list, again, err)
 		}
 	})
+}
+
+// TestSmallBatchesGather lets batches wait for others only where that makes a
+// bundle worth more, and never after a rest.
+func TestSmallBatchesGather(t *testing.T) {
+	const left = 5 * time.Millisecond
+	for _, c := range []struct {
+		name  string
+		sizes []int
+		left  time.Duration
+		want  time.Duration
+	}{
+		{"nothing waits", nil, left, 0},
+		{"small ones soon after a bundle", []int{1000, 2000}, left, left},
+		{"small ones after a rest", []int{1000, 2000}, -time.Hour, 0},
+		{"one that its node filled", []int{small}, left, 0},
+		{"as many small ones as a bundle holds", slices.Repeat([]int{small - 1}, bundleBytes/(small-1)+1), left, 0},
+	} {
+		q := newQueue(Quota{Ahead: 1 << 20, LeastAhead: 1 << 20})
+		for i, size := range c.sizes {
+			q.add(batchOf("o", fmt.Sprint("n", i), size))
+		}
+		if got := q.gathers(c.left); got != c.want {
+			t.Errorf("%s: they gather for %v, not %v", c.name, got, c.want)
+		}
+		q.pick(1<<20, time.Unix(0, 0))
+		if got := q.gathers(c.left); got != 0 {
+			t.Errorf("%s: when all were taken, they gather for %v", c.name, got)
+		}
+	}
 }

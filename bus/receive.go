@@ -20,7 +20,8 @@ const (
 	bundleBytes = 128 << 10       // of batches that become durable together; one more may follow
 	takeWithin  = 8 * time.Second // a node hears within it whether its batch was taken; it waits for 10
 	lookAgain   = 20 * time.Millisecond
-	storeWithin = 7 * time.Second // for the stream to have a bundle on its disks
+	gatherFor   = 20 * time.Millisecond // small batches begin a bundle this long after the last began
+	storeWithin = 7 * time.Second       // for the stream to have a bundle on its disks
 )
 
 // ReceiverConfig is what the receiver is given.
@@ -180,14 +181,24 @@ func (r *Receiver) closed() error {
 func (p *inlet) run(ctx context.Context) {
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
+	gathered := time.NewTimer(0)
+	defer gathered.Stop()
+	var began time.Time // of the last bundle
 	for ctx.Err() == nil {
-		if picked := p.pick(); len(picked) > 0 {
+		now := time.Now()
+		picked, wait := p.pick(began, now)
+		if len(picked) > 0 {
+			began = now
 			p.store(ctx, picked)
 			continue
+		}
+		if wait > 0 {
+			gathered.Reset(wait)
 		}
 		select {
 		case <-ctx.Done():
 		case <-p.kick:
+		case <-gathered.C:
 		case now := <-tick.C: // Quotas open with time.
 			p.refuseOverdue(now)
 		}
@@ -198,10 +209,14 @@ func (p *inlet) run(ctx context.Context) {
 	p.finish(rest, fault.New(fault.Unavailable, "bus.receive", "the hub is stopping"))
 }
 
-func (p *inlet) pick() []*waiting {
+// pick takes the next bundle's batches, or says how long they shall still gather.
+func (p *inlet) pick(began, now time.Time) (picked []*waiting, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.queue.pick(bundleBytes, time.Now())
+	if wait = p.queue.gathers(began.Add(gatherFor).Sub(now)); wait > 0 {
+		return nil, wait
+	}
+	return p.queue.pick(bundleBytes, now), 0
 }
 
 // store makes picked batches durable and answers their nodes.

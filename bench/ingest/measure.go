@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"noroshi/api"
@@ -26,39 +27,56 @@ func stored(ctx context.Context, h *kit.Hub) (int, error) {
 // does later on (the last durable round, passive DNS, findings) is counted too.
 const settle = 3 * time.Second
 
-// ceiling sends events as fast as the hub takes them and waits until all are
-// stored. Each event is judged on its way, before or while it is stored.
-func ceiling(ctx context.Context, h *kit.Hub, all []*node, events, size int) (rate, perCPU float64, err error) {
-	events = events / len(all) * len(all)
+// ceilings are what a hub takes when it is offered more.
+type ceilings struct {
+	burst     float64 // events acknowledged in a second, of the first ten seconds
+	sustained float64 // stored, judged and found, of the whole time
+	perCPU    float64
+}
+
+// burst is how long a hub may leave for later what it must do in the end, such as
+// merging what it stored.
+const burst = 10 * time.Second
+
+// ceiling sends events as fast as the hub takes them, for some time, and waits
+// until all are stored. Each event is judged on its way, before or while it is
+// stored.
+func ceiling(ctx context.Context, h *kit.Hub, all []*node, last time.Duration, size int) (c ceilings, err error) {
 	before, err := stored(ctx, h)
 	if err != nil {
-		return 0, 0, err
+		return c, err
 	}
 	cpu, err := kit.CPU(h.PID())
 	if err != nil {
-		return 0, 0, err
+		return c, err
 	}
 	began := time.Now()
-	if err := flood(ctx, all, events, size); err != nil {
-		return 0, 0, err
+	var taken, early atomic.Int64
+	first := time.AfterFunc(burst, func() { early.Store(taken.Load()) })
+	defer first.Stop()
+	if err := flood(ctx, all, last, size, &taken); err != nil {
+		return c, err
 	}
+	c.burst = float64(early.Load()) / burst.Seconds()
+	events := int(taken.Load())
 	for have := 0; have < events; {
 		if have, err = stored(ctx, h); err != nil {
-			return 0, 0, err
+			return c, err
 		}
 		have -= before
 		// Asking is work too: half the time that is left is waited first.
 		left := time.Since(began) * time.Duration(events-have) / time.Duration(max(have, events/100))
 		select {
 		case <-ctx.Done():
-			return 0, 0, fmt.Errorf("the hub stored %d of %d events: %w", have, events, ctx.Err())
+			return c, fmt.Errorf("the hub stored %d of %d events: %w", have, events, ctx.Err())
 		case <-time.After(min(max(left/2, 50*time.Millisecond), 5*time.Second)):
 		}
 	}
-	took := time.Since(began)
+	c.sustained = float64(events) / time.Since(began).Seconds()
 	time.Sleep(settle)
 	after, err := kit.CPU(h.PID())
-	return float64(events) / took.Seconds(), float64(events) / (after - cpu).Seconds(), err
+	c.perCPU = float64(events) / (after - cpu).Seconds()
+	return c, err
 }
 
 // lags is how long probes took until they were found by a search, and until they

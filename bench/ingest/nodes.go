@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"noroshi/bench/kit"
@@ -102,14 +103,16 @@ func (n *node) send(ctx context.Context, lines [][]byte) error {
 	}
 }
 
-// flood sends batches of a size, as fast as the hub takes them, until each node
-// has sent its share.
-func flood(ctx context.Context, all []*node, events, size int) error {
+// flood sends batches of a size, as fast as the hub takes them, for some time, and
+// counts what the hub acknowledged.
+func flood(ctx context.Context, all []*node, last time.Duration, size int, taken *atomic.Int64) error {
+	end := time.Now().Add(last)
 	return each(all, func(n *node) error {
-		for left := events / len(all); left > 0; left -= size {
-			if err := n.send(ctx, n.batch(min(size, left), time.Now())); err != nil {
+		for time.Now().Before(end) {
+			if err := n.send(ctx, n.batch(size, time.Now())); err != nil {
 				return err
 			}
+			taken.Add(int64(size))
 		}
 		return nil
 	})

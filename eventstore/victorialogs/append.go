@@ -9,7 +9,6 @@ import (
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
 	"noroshi/eventstore"
-	"noroshi/eventstore/logsql"
 	"noroshi/fault"
 )
 
@@ -27,42 +26,12 @@ func (s *Store) Append(_ context.Context, rows []eventstore.Row) error {
 	if s.storage.IsReadOnly() {
 		return fault.New(fault.Exhausted, "victorialogs.append", "the event store takes no more: the disk is nearly full")
 	}
-	s.write.RLock() // What is appended now belongs to the next Sync.
-	defer s.write.RUnlock()
-	lr := logstorage.GetLogRows(logsql.StreamFields, nil, nil, nil, "")
-	defer logstorage.PutLogRows(lr)
-	days := map[string]bool{}
-	refused := logsql.Filler{
-		Rows: lr, Retention: s.cfg.Retention,
-		Place: func(r eventstore.Row, fields []logstorage.Field) (logstorage.TenantID, []logstorage.Field) {
-			return logstorage.TenantID{AccountID: r.Tenant}, fields
-		},
-		Taken: func(r eventstore.Row) {
-			days[dayOf(r.Event.Time)] = true
-			if lr.NeedFlush() {
-				s.storage.MustAddRows(lr)
-				lr.ResetKeepSettings()
-			}
-		},
-	}.Fill(rows)
-	s.storage.MustAddRows(lr)
+	refused := s.gather(rows)
 	s.unseen.Store(true)
-	s.touch(days)
 	if len(refused) > 0 {
 		return refused
 	}
 	return nil
-}
-
-func dayOf(ms int64) string { return time.UnixMilli(ms).UTC().Format("20060102") }
-
-// touch remembers which days have rows that are not durable yet.
-func (s *Store) touch(days map[string]bool) {
-	s.mark.Lock()
-	defer s.mark.Unlock()
-	for d := range days {
-		s.dirty[d] = true
-	}
 }
 
 // Flush makes what was appended searchable.
@@ -72,23 +41,23 @@ func (s *Store) Flush(context.Context) error {
 		return err
 	}
 	defer leave()
-	s.storage.DebugFlush()
+	s.show()
 	return nil
 }
 
-// Rows are written out while others are appended until only a few are left, or
-// for so many times: a merge of many may be under way, and appends shall not wait
-// for it.
+// Rows are written out while the engine takes others until only a few are left, or
+// for so many times: what comes while it takes none must find room (see maxBehind).
 const (
-	few    = 10_000
-	beside = 20
+	few    = 20_000
+	beside = 5
 )
 
 // Sync makes what was appended durable: the rows in memory become parts, and a
 // snapshot of the days written since forces these parts to disk (measured: it
 // takes both). A part that the engine is merging at that moment is left out, so
-// appends wait while it is asked again, until it has no row in memory. Most was
-// written by then, beside the appends. Without new rows it does nothing.
+// the engine is given no more rows while it is asked again, until it has none in
+// memory. Most was written by then, and appends go on beside. Without new rows it
+// does nothing.
 func (s *Store) Sync(ctx context.Context) error {
 	leave, err := s.enter()
 	if err != nil {
@@ -97,13 +66,14 @@ func (s *Store) Sync(ctx context.Context) error {
 	defer leave()
 	s.sync.Lock()
 	defer s.sync.Unlock()
+	s.handed()
 	for n := 0; s.writeOut() > few && n < beside; n++ {
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	s.write.Lock()
-	defer s.write.Unlock()
+	s.gate.Lock()
+	defer s.gate.Unlock()
 	for d := time.Millisecond; s.writeOut() > 0; d = min(2*d, 50*time.Millisecond) {
 		if err := pause(ctx, d); err != nil {
 			return err
@@ -134,8 +104,8 @@ func (s *Store) writeOut() (left uint64) {
 		return 0
 	}
 	s.storage.DebugFlush()
-	for _, day := range days {
-		s.snapshot(day)
+	for _, n := range days {
+		s.snapshot(time.UnixMilli(n * day.Milliseconds()).UTC().Format("20060102"))
 	}
 	var st logstorage.StorageStats
 	s.storage.UpdateStats(&st)

@@ -29,6 +29,7 @@ func (s *Store) DeleteTenant(ctx context.Context, tenant uint32, before time.Tim
 	if err != nil {
 		return fault.Wrap(op, err)
 	}
+	s.show() // The engine deletes what it has.
 	id, err := s.task(ctx, tenant, filter.String())
 	if err != nil {
 		return fault.Wrap(op, err)

@@ -18,7 +18,7 @@ func (s *Store) freshen(now time.Time) {
 	next := s.fresh.Load()
 	if s.unseen.Load() && now.UnixMilli() >= next && s.fresh.CompareAndSwap(next, now.Add(freshAtMost).UnixMilli()) {
 		s.unseen.Store(false) // Before the flush: what comes during it may not be seen by it.
-		s.storage.DebugFlush()
+		s.show()
 		took := time.Since(now)
 		s.fresh.Store(now.Add(min(max(freshFor, freshShare*took), freshAtMost)).UnixMilli())
 	}

@@ -34,11 +34,12 @@ type Config struct {
 
 const (
 	defaultMemoryMiB = 512
+	day              = 24 * time.Hour
 	minFree          = 256 << 20 // bytes on the disk below which nothing is taken
 	// The engine deletes, when it opens, days that lie further ahead than its
 	// future retention: a machine that starts with its clock at 1970 would lose
 	// everything. So the engine is given a century, and Append keeps the bound.
-	century = 100 * 365 * 24 * time.Hour
+	century = 100 * 365 * day
 )
 
 // Store is the open store.
@@ -51,10 +52,12 @@ type Store struct {
 	life   sync.RWMutex // held for reading by every operation
 	closed bool
 
+	gathering gathering
+
 	sync  sync.Mutex   // one Sync at a time: the second must not overtake the first
-	write sync.RWMutex // held for reading by Append, for writing by Sync
+	gate  sync.RWMutex // held for reading while the engine is given rows, for writing by Sync at its end
 	mark  sync.Mutex
-	dirty map[string]bool // days with rows that are not durable yet
+	dirty map[int64]bool // days since 1970 of which the engine has rows that are not durable yet
 
 	unseen atomic.Bool  // there are rows that a search may not find yet
 	fresh  atomic.Int64 // milliseconds since 1970 before which no reader sees to that again
@@ -68,7 +71,7 @@ func Open(cfg Config, log *slog.Logger) (s *Store, err error) {
 	if cfg.MemoryMiB <= 0 {
 		cfg.MemoryMiB = defaultMemoryMiB
 	}
-	if cfg.Retention < 24*time.Hour {
+	if cfg.Retention < day {
 		return nil, fault.New(fault.Invalid, op, "events must be kept for a day at least")
 	}
 	if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
@@ -85,7 +88,7 @@ func Open(cfg Config, log *slog.Logger) (s *Store, err error) {
 			s, err = nil, fault.As(fault.Conflict, op, fmt.Errorf("%v", r), "the event store in %s cannot be opened; is another process using it?", cfg.Dir)
 		}
 	}()
-	s = &Store{cfg: cfg, log: log, dirty: map[string]bool{}}
+	s = &Store{cfg: cfg, log: log, dirty: map[int64]bool{}}
 	s.Reader = logsql.NewReader(s.run, cfg.Retention)
 	s.storage = logstorage.MustOpenStorage(cfg.Dir, &logstorage.StorageConfig{
 		Retention: cfg.Retention, MaxBackfillAge: cfg.Retention, FutureRetention: century,
@@ -114,6 +117,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.handed()
 	s.storage.MustClose()
 	return nil
 }

@@ -63,6 +63,28 @@ func TestOneFolderIsOpenOnce(t *testing.T) {
 	}
 }
 
+// TestCloseKeepsWhatWaits closes a store with rows that the engine was not given
+// yet, behind some of two days that it was given because they were many.
+func TestCloseKeepsWhatWaits(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	s := open(t, dir)
+	rows := append(batch(15_000, 0, now), batch(15_000, 15_000, now.Add(-24*time.Hour))...)
+	for _, part := range [][]eventstore.Row{rows[:25_000], rows[25_000:]} {
+		if err := s.Append(t.Context(), part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	defer func() { _ = s.Close() }()
+	st, err := s.Stats(t.Context())
+	if err != nil || st.Rows != uint64(len(rows)) {
+		t.Errorf("after it was opened again it has %d rows, not %d; %v", st.Rows, len(rows), err)
+	}
+}
+
 func TestRetentionHasALowerBound(t *testing.T) {
 	if _, err := victorialogs.Open(victorialogs.Config{Dir: t.TempDir()}, slog.New(slog.DiscardHandler)); fault.KindOf(err) != fault.Invalid {
 		t.Error(err)
