@@ -33,16 +33,23 @@ type ScanOptions struct {
 	Now                   time.Time
 }
 
-// ScanSBOM writes the bill of materials of a folder, and returns what of the
-// folder could not be read.
+// Machine is what is scanned in place of a folder: this machine.
+const Machine = "host"
+
+// ScanSBOM writes the bill of materials of a folder or of the machine, and returns
+// what of it could not be read.
 func ScanSBOM(dir string, o ScanOptions, w io.Writer) (notes []string, err error) {
-	r, err := scan.Dir(dir)
+	look := func() (scan.Result, error) { return scan.Dir(dir) }
+	if dir == Machine {
+		look = scan.Host
+	}
+	r, err := look()
 	if err != nil {
 		return nil, err
 	}
 	s := r.System
 	if len(s.Components) == 0 {
-		return r.Notes, fault.New(fault.NotFound, "app.sbom", "nothing of Go, npm, Python or Debian was found in it").At("%s", dir)
+		return r.Notes, fault.New(fault.NotFound, "app.sbom", "no lock file, no program of Go and no package that is installed was found in it").At("%s", dir)
 	}
 	s.Name, s.Version = cmp.Or(o.Name, s.Name), cmp.Or(o.Version, s.Version)
 	if o.Author != "" {

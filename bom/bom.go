@@ -40,8 +40,14 @@ type Component struct {
 	Version  string
 	Supplier string
 	CPE      string
-	PURL     PURL // the zero value when it has none
+	// License is an SPDX expression, or what else the bill calls it, of at most
+	// MaxLicense bytes; empty when it does not say.
+	License string
+	PURL    PURL // the zero value when it has none
 }
+
+// MaxLicense is the longest name of a license; what is longer is its text.
+const MaxLicense = 512
 
 // Label is how a component is called in a sentence.
 func (c Component) Label() string {

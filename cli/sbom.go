@@ -20,7 +20,7 @@ func runSBOM(ctx context.Context, env *environment, args []string) error {
 		"scan": func(env *environment, args []string) error { return scanSBOM(ctx, env, args) }, "check": checkSBOM, "who-is-hit": whoIsHit, "quality": qualityOf, "vex": exportVEX,
 	}
 	if len(args) == 0 || verbs[args[0]] == nil {
-		return fault.New(fault.Invalid, "cli.sbom", "say what: noroshi sbom scan DIR, check FILE…, who-is-hit CVE FILE…, vex FILE or quality FILE…")
+		return fault.New(fault.Invalid, "cli.sbom", "say what: noroshi sbom scan DIR|host, check FILE…, who-is-hit CVE FILE…, vex FILE or quality FILE…")
 	}
 	return verbs[args[0]](env, args[1:])
 }
@@ -43,10 +43,10 @@ func anyOrder(fs *flag.FlagSet, args []string) (rest []string, err error) {
 }
 
 func scanSBOM(ctx context.Context, env *environment, args []string) error {
-	c := asking(env, "sbom scan DIR")
+	c := asking(env, "sbom scan DIR|host")
 	fs := c.fs
 	var o app.ScanOptions
-	fs.StringVar(&o.Name, "name", "", "what the system is called; otherwise as its go.mod, package-lock.json or folder is")
+	fs.StringVar(&o.Name, "name", "", "what the system is called; otherwise as its go.mod, lock file, folder or the machine is")
 	fs.StringVar(&o.Version, "version", "", "the version of the system")
 	fs.StringVar(&o.Author, "author", "", "who answers for the bill of materials")
 	to := fs.String("output", "", "file to write, instead of standard output")
@@ -57,7 +57,7 @@ func scanSBOM(ctx context.Context, env *environment, args []string) error {
 		return err
 	}
 	if len(rest) != 1 {
-		return fault.New(fault.Invalid, "cli.sbom", "say which folder: noroshi sbom scan DIR")
+		return fault.New(fault.Invalid, "cli.sbom", "say what: noroshi sbom scan DIR, or host for this machine (./host is a folder of that name)")
 	}
 	o.Now = time.Now()
 	var b bytes.Buffer

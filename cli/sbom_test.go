@@ -97,7 +97,7 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 		{0, nil, []string{"check", "--remember", memory, "--known", before, sbom, "--advisories", advisories}},
 		{2, []string{"fresh.json.json", "no OSV advisory"}, []string{"check", "--advisories", file("fresh.json.json", "{}"), sbom}},
 		{4, []string{"no advisory that was loaded speaks of"}, []string{"who-is-hit", "CVE-2026-2", "--advisories", advisories, sbom}},
-		{4, []string{"nothing of Go, npm, Python or Debian"}, []string{"scan", t.TempDir()}},
+		{4, []string{"no lock file, no program of Go"}, []string{"scan", t.TempDir()}},
 		{4, []string{"no such file"}, []string{"quality", filepath.Join(dir, "nowhere")}},
 		{2, []string{other + "x"}, []string{"quality", file("other.spdxx", "nothing")}},
 		{2, []string{"--advisories"}, []string{"check", sbom}},

@@ -124,7 +124,7 @@ func (p *affectedPackage) hits(v string) (fixed string, hit bool) {
 	valid := p.rule.Valid(v)
 	if valid {
 		for _, r := range p.ranges {
-			if r.covers(p.rule, v) {
+			if r.covers(p.rule, v) && r.builds(p.key, v) {
 				hit = true
 				fixed = p.lower(fixed, r.fix(p.rule, v))
 			}
@@ -154,4 +154,9 @@ func (p *affectedPackage) lower(a, b string) string {
 		return b
 	}
 	return a
+}
+
+// says tells whether two say the same of one package, as OSV has it.
+func (p *affectedPackage) says(other *affectedPackage) bool {
+	return p.key == other.key && p.versions == other.versions && slices.EqualFunc(p.ranges, other.ranges, func(a, b span) bool { return slices.Equal(a.events, b.events) })
 }

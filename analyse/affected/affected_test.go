@@ -83,6 +83,35 @@ func TestRangesOfEveryEcosystem(t *testing.T) {
 			[]string{"pkg:gem/rails@7.0.0"}, []string{"pkg:gem/rails@8.0.1", "pkg:gem/rails@7.0.0.beta"}, ""},
 		{advisory("A", "crates.io", "serde", `{"introduced":"0.0.0-0"},{"fixed":"1.0.0"},{"introduced":"2.0.0"}`, ""),
 			[]string{"pkg:cargo/serde@0.9.0", "pkg:cargo/serde@3.0.0"}, []string{"pkg:cargo/serde@1.5.0"}, "1.0.0"},
+		{advisory("A", "Alpine:v3.18", "openssl", `{"introduced":"0"},{"fixed":"3.1.4-r1"}`, ""),
+			[]string{"pkg:apk/alpine/libssl3@3.1.4-r0?distro=alpine-3.18.4&upstream=openssl", "pkg:apk/alpine/openssl@3.1.4_rc1-r9?distro=3.18.2"},
+			[]string{"pkg:apk/alpine/openssl@3.1.4-r1?distro=alpine-3.18.4", "pkg:apk/alpine/openssl@3.1.4-r0?distro=alpine-3.19.0", "pkg:apk/alpine/openssl@3.1.4-r0", "pkg:apk/wolfi/openssl@3.1.4-r0"}, "3.1.4-r1"},
+		{advisory("A", "Wolfi", "openssl", `{"introduced":"0"},{"fixed":"3.3.0-r8"}`, ""),
+			[]string{"pkg:apk/wolfi/libcrypto3@3.3.0-r7?upstream=openssl&distro=wolfi-20230201", "pkg:apk/wolfi/openssl@3.3.0"}, []string{"pkg:apk/wolfi/openssl@3.3.0-r8", "pkg:apk/chainguard/openssl@3.3.0-r7"}, "3.3.0-r8"},
+		{advisory("A", "Red Hat:enterprise_linux:9::appstream", "nodejs", `{"introduced":"0"},{"fixed":"1:18.19.1-1.module+el9.3.0+21388+22892fb9"}`, ""),
+			[]string{"pkg:rpm/redhat/nodejs@18.18.2-1.module%2Bel9?epoch=1&distro=rhel-9.3", "pkg:rpm/rhel/nodejs@1:18.1.0-1.module%2Bel9?distro=redhat-9"},
+			[]string{"pkg:rpm/redhat/nodejs@16.20.2-1.el9?epoch=1&distro=rhel-9.3", "pkg:rpm/redhat/nodejs@18.18.2-1.module%2Bel9?epoch=1&distro=rhel-8.9", "pkg:rpm/almalinux/nodejs@18.18.2-1.module%2Bel9?epoch=1&distro=almalinux-9.3", "pkg:rpm/redhat/x@1?distro=rhel-9&upstream=nodejs-1-1.src.rpm"},
+			"1:18.19.1-1.module+el9.3.0+21388+22892fb9"},
+		{advisory("A", "AlmaLinux:8", "curl", `{"introduced":"0"},{"fixed":"7.61.1-33.el8_9.5"}`, ""),
+			[]string{"pkg:rpm/almalinux/curl@7.61.1-33.el8?distro=almalinux-8.9&upstream=other-1-1.src.rpm"}, []string{"pkg:rpm/almalinux/curl@7.61.1-33.el8_9.5?distro=almalinux-8.9", "pkg:rpm/fedora/curl@7.61.1-33.el8?distro=fedora-8"}, "7.61.1-33.el8_9.5"},
+		{advisory("A", "SUSE:Linux Enterprise Module for Basesystem 15 SP5", "openssl-1_1", `{"introduced":"0"},{"fixed":"1.1.1l-150500.17.25.1"}`, ""),
+			[]string{"pkg:rpm/sles/libopenssl1_1@1.1.1l-150500.17.22.1?distro=sles-15.5&upstream=openssl-1_1-1.1.1l-150500.17.22.1.src.rpm", "pkg:rpm/suse/openssl-1_1@1.1.1l-150500.17.3.1?distro=sles-15.5"},
+			[]string{"pkg:rpm/suse/openssl-1_1@1.1.1l-150500.17.25.1?distro=sles-15.5", "pkg:rpm/suse/openssl-1_1@1.1.1l-150500.17.3.1?distro=sles-15.4", "pkg:rpm/suse/openssl-1_1@1.1.1l-1?distro=sle-micro-5.5", "pkg:rpm/opensuse/openssl-1_1@1.1.1l-1?distro=opensuse-leap-15.5"}, "1.1.1l-150500.17.25.1"},
+		{advisory("A", "SUSE:Linux Enterprise Server 12-LTSS", "bash", `{"introduced":"0"},{"fixed":"4.3-83.23.1"}`, ""), []string{"pkg:rpm/suse/bash@4.2?distro=sles-12"}, []string{"pkg:rpm/suse/bash@4.2?distro=sles-12.5"}, "4.3-83.23.1"},
+		{advisory("A", "SUSE:Linux Enterprise Micro 5.5", "bash", `{"introduced":"0"},{"fixed":"4.4-1"}`, ""), []string{"pkg:rpm/suse/bash@4.2?distro=sle-micro-5.5"}, []string{"pkg:rpm/suse/bash@4.2?distro=sles-5.5", "pkg:rpm/suse/bash@4.2?distro=sle-micro"}, "4.4-1"},
+		{advisory("A", "openSUSE:Leap 15.5", "xz", `{"introduced":"0"},{"fixed":"5.4.1"}`, ""), []string{"pkg:rpm/opensuse/xz@5.2?distro=opensuse-leap-15.5"}, []string{"pkg:rpm/opensuse/xz@5.2?distro=opensuse-tumbleweed-20240329"}, "5.4.1"},
+		{advisory("A", "openSUSE:Tumbleweed", "xz", `{"introduced":"0"},{"fixed":"5.6.1.revertto5.4-3.2"}`, ""), []string{"pkg:rpm/opensuse-tumbleweed/xz@5.6.1-1.1?distro=opensuse-tumbleweed-20240329"}, []string{"pkg:rpm/opensuse/xz@5.2?distro=opensuse-leap-15.5"}, "5.6.1.revertto5.4-3.2"},
+		{advisory("A", "NuGet", "Newtonsoft.Json", `{"introduced":"0"},{"fixed":"13.0.1"}`, ""),
+			[]string{"pkg:nuget/newtonsoft.JSON@13.0.1-beta2", "pkg:nuget/Newtonsoft.Json@12.0.3.1"}, []string{"pkg:nuget/Newtonsoft.Json@13.0.1.0", "pkg:nuget/Newtonsoft.Json@v1"}, "13.0.1"},
+		{advisory("A", "Packagist", "Symfony/Http-Kernel", `{"introduced":"5.0.0"},{"fixed":"5.4.20"}`, ""),
+			[]string{"pkg:composer/symfony/http-kernel@v5.4.20-RC1", "pkg:composer/symfony/http-kernel@5.0"}, []string{"pkg:composer/symfony/http-kernel@5.4.20.0", "pkg:composer/symfony/http-kernel@dev-main"}, "5.4.20"},
+		{advisory("A", "Pub", "http", `{"introduced":"0"},{"fixed":"0.13.3+1"}`, ""), []string{"pkg:pub/http@0.13.3"}, []string{"pkg:pub/http@0.13.3+2"}, "0.13.3+1"},
+		{advisory("A", "Hex", "plug", `{"introduced":"0"},{"fixed":"1.0.4"}`, ""), []string{"pkg:hex/Plug@1.0.4-rc.0"}, []string{"pkg:hex/plug@1.0.4"}, "1.0.4"},
+		{advisory("A", "CRAN", "readxl", `{"introduced":"0.1.0"},{"fixed":"1.4.1-1"}`, ""), []string{"pkg:cran/readxl@1.4.1"}, []string{"pkg:cran/readxl@1.4.1.1", "pkg:cran/ReadXL@1.4.1"}, "1.4.1-1"},
+		{advisory("A", "Hackage", "aeson", `{"introduced":"0.4"},{"fixed":"2.0.1.0"}`, ""), []string{"pkg:hackage/aeson@2.0.1"}, []string{"pkg:hackage/aeson@2.0.1.0"}, "2.0.1.0"},
+		{advisory("A", "SwiftURL", "https://github.com/Vapor/vapor.git", `{"introduced":"0"},{"fixed":"4.84.2"}`, ""), []string{"pkg:swift/github.com/vapor/vapor@4.84.1"}, []string{"pkg:swift/github.com/vapor/vapor@4.84.2"}, "4.84.2"},
+		{advisory("A", "GitHub Actions", "tj-actions/changed-files", `{"introduced":"0"},{"fixed":"46"}`, ""), []string{"pkg:github/tj-actions/changed-files@v45.0.7"}, []string{"pkg:github/tj-actions/changed-files@v45", "pkg:github/tj-actions/changed-files@46.0.0", "pkg:github/tj-actions/changed-files@0123456789abcdef0123456789abcdef01234567"}, "46"},
+		{advisory("A", "Bitnami", "wordpress", `{"introduced":"0"},{"fixed":"6.2.1"}`, ""), []string{"pkg:bitnami/wordpress@6.2.0-3"}, []string{"pkg:bitnami/wordpress@6.2.1-0"}, "6.2.1"},
 	} {
 		a := with(t, c.advisory)
 		for i, purl := range c.in {
@@ -138,7 +167,7 @@ func TestWhoIsHit(t *testing.T) {
 	p, q := component(t, "pkg:npm/p@1.0.0"), component(t, "pkg:npm/q@1.0.0")
 	v.Add(bom.System{Name: "far", Version: "1", Components: []bom.Component{p, q}, Edges: []bom.Edge{{From: bom.Root, To: 1}, {From: 1, To: 0}}})
 	v.Add(bom.System{Name: "fixed", Components: []bom.Component{component(t, "pkg:npm/p@2.0.0")}})
-	v.Add(bom.System{Name: "unsaid", Components: []bom.Component{q, p, {Name: "x"}, component(t, "pkg:npm/p@main"), component(t, "pkg:nuget/x@1")}})
+	v.Add(bom.System{Name: "unsaid", Components: []bom.Component{q, p, {Name: "x"}, component(t, "pkg:npm/p@main"), component(t, "pkg:conan/x@1")}})
 	a := with(t, named("GHSA-1", `"CVE-1"`, "1", "", "2.0.0"))
 	if _, err := v.WhoIsHit(a, "CVE-9"); fault.KindOf(err) != fault.NotFound {
 		t.Error(err)
@@ -211,14 +240,14 @@ func TestBrokenEntriesHideNoOthers(t *testing.T) {
 		"good.yaml":      strings.NewReader("id: B\ndetails: |\n  affected: not here\nmodified: '1'\naffected:\n- package: {name: p, ecosystem: npm}\n  ranges:\n  - type: SEMVER\n    events:\n    - introduced: '0'\n    - fixed: 1.10\n"),
 		"flow.yaml":      strings.NewReader(`{id: C, affected: [{package: {name: p, ecosystem: npm}, versions: ["1.0.0"]}]}`),
 		"withdrawn.json": strings.NewReader(named("W", "", "1", "2026-01-01T00:00:00Z", "2.0.0")),
-		"other.json":     strings.NewReader(advisory("O", "NuGet", "x", `{"introduced":"0"}`, "")),
+		"other.json":     strings.NewReader(advisory("O", "ConanCenter", "x", `{"introduced":"0"}`, "")),
 		"version.json":   strings.NewReader(advisory("V", "npm", "p", `{"introduced":"x.y"}`, `,"versions":["1.0.0"]`)),
 		"broken.json":    strings.NewReader("{"),
 		"none.json":      strings.NewReader("{}"),
 		"bomb.json":      io.LimitReader(zeros{}, 40<<20),
 		"readme.md":      strings.NewReader("# no"),
 	}))
-	if err != nil || r.Advisories != 4 || r.Withdrawn != 1 || r.Unusable != 1 || r.Refused != 3 || r.Foreign["NuGet"] != 1 || len(r.Said) != 4 {
+	if err != nil || r.Advisories != 4 || r.Withdrawn != 1 || r.Unusable != 1 || r.Refused != 3 || r.Foreign["ConanCenter"] != 1 || len(r.Said) != 4 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if by, _ := hit(t, a, "pkg:npm/p@1.0.0"); len(by) != 4 {

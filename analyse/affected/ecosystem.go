@@ -8,19 +8,24 @@ import (
 	"noroshi/bom"
 )
 
-// ecosystems are the names of the OSV schema and the type and namespace that
-// package URLs have for them.
-var ecosystems = map[string]struct{ typ, namespace string }{
-	"Go":          {"golang", ""},
-	"PyPI":        {"pypi", ""},
-	"npm":         {"npm", ""},
-	"crates.io":   {"cargo", ""},
-	"RubyGems":    {"gem", ""},
-	"Maven":       {"maven", ""},
-	"Debian":      {"deb", "debian"},
-	"Ubuntu":      {"deb", "ubuntu"},
-	"Rocky Linux": {"rpm", "rocky"},
-	"AlmaLinux":   {"rpm", "almalinux"},
+// ecosystems are the names of the OSV schema and the types that package URLs have
+// for them, but for distributions (distributions.go).
+var ecosystems = map[string]string{
+	"Go":             "golang",
+	"PyPI":           "pypi",
+	"npm":            "npm",
+	"crates.io":      "cargo",
+	"RubyGems":       "gem",
+	"Maven":          "maven",
+	"NuGet":          "nuget",
+	"Packagist":      "composer",
+	"Pub":            "pub",
+	"Hex":            "hex",
+	"CRAN":           "cran",
+	"Hackage":        "hackage",
+	"SwiftURL":       "swift",
+	"GitHub Actions": "github",
+	"Bitnami":        "bitnami",
 }
 
 // packageOf returns the key of an advisory's package and the order of its
@@ -28,24 +33,40 @@ var ecosystems = map[string]struct{ typ, namespace string }{
 // not in the next.
 func packageOf(ecosystem, name string) (key string, rule version.Rule, ok bool) {
 	family, release, _ := strings.Cut(ecosystem, ":")
-	e, ok := ecosystems[family]
-	if !ok || name == "" {
+	if name == "" {
 		return "", rule, false
 	}
-	rule, ok = version.Of(e.typ)
-	p := bom.PURL{Type: e.typ, Namespace: e.namespace, Name: name}
-	switch {
-	case e.namespace != "":
-		// Ubuntu has releases for those who pay, which say "Pro" first.
-		if release == "" || strings.HasPrefix(release, "Pro") {
+	if d, known := distributions[family]; known {
+		if release, ok = d.published(release); !ok {
 			return "", rule, false
 		}
-		release, _, _ = strings.Cut(release, ":")
-		return p.Normal().Package() + "@" + release, rule, ok
-	case e.typ == "maven":
-		p.Namespace, p.Name, _ = strings.Cut(name, ":")
+		rule, ok = version.Of(d.typ)
+		return d.key(name, release), rule, ok
 	}
-	return p.Normal().Package(), rule, ok
+	typ, ok := ecosystems[family]
+	if !ok {
+		return "", rule, false
+	}
+	p := bom.PURL{Type: typ, Name: name}
+	switch typ {
+	case "maven":
+		p.Namespace, p.Name, _ = strings.Cut(name, ":")
+	case "swift":
+		p.Name = strings.TrimSuffix(strings.TrimPrefix(name, "https://"), ".git")
+	}
+	rule, ok = version.Of(typ)
+	return keyOf(p), rule, ok
+}
+
+// keyOf is where a package that is not a distribution's stands in the index.
+// Package URLs keep the case of names that their ecosystem does not tell apart.
+func keyOf(p bom.PURL) string {
+	key := p.Normal().Package()
+	switch p.Type {
+	case "nuget", "swift", "hex", "bitnami":
+		key = strings.ToLower(key)
+	}
+	return key
 }
 
 // Why a component cannot be judged: the keys of Unjudged.
@@ -71,40 +92,20 @@ func releaseOf(c bom.Component) (key, v, why string) {
 	if !ok {
 		return "", "", OtherType
 	}
-	if v = p.Version; v == "" {
-		v = c.Version
-	}
+	v = cmp.Or(p.Version, c.Version)
 	switch p.Type {
-	case "golang":
-		v = strings.TrimPrefix(v, "v")
-		if p.Namespace == "" && (p.Name == "stdlib" || p.Name == "toolchain") {
-			v = goRelease(v)
+	case "deb", "rpm", "apk":
+		if key, v, why = packaged(p, v); why != "" {
+			return "", "", why
 		}
-		key = p.Package()
-	case "deb", "rpm":
-		release := distribution(p)
-		if release == "" {
-			return "", "", NoRelease
-		}
-		// Advisories speak of source packages.
-		if source := cmp.Or(p.Qualifiers["upstream"], p.Qualifiers["source"]); source != "" && p.Type == "deb" {
-			name, sv, has := strings.Cut(source, "@")
-			if p.Name = name; has {
-				v = sv
-			}
-		}
-		if e := p.Qualifiers["epoch"]; e != "" && v != "" && !strings.Contains(v, ":") {
-			v = e + ":" + v
-		}
-		if p.Namespace == "rocky-linux" || p.Namespace == "rockylinux" {
-			p.Namespace = "rocky"
-		}
-		key = p.Package() + "@" + release
 	default:
-		key = p.Package()
+		key, v = keyOf(p), plainVersion(p, v)
 	}
 	if v == "" {
 		return key, "", NoVersion
+	}
+	if p.Type == "github" && strings.Count(v, ".") < 2 {
+		return "", v, OddVersion // A tag such as v4 goes on to the newest of its releases: it is none itself.
 	}
 	if !rule.Valid(v) {
 		return key, v, OddVersion
@@ -112,31 +113,21 @@ func releaseOf(c bom.Component) (key, v, why string) {
 	return key, v, ""
 }
 
-// codenames are the releases that package URLs may call by name.
-var codenames = map[string]string{
-	"buster": "10", "bullseye": "11", "bookworm": "12", "trixie": "13", "forky": "14",
-	"bionic": "18.04", "focal": "20.04", "jammy": "22.04", "noble": "24.04",
-}
-
-// distribution is the release in the qualifier distro, such as debian-12: as
-// advisories name it, so of Rocky Linux and AlmaLinux without the minor one.
-func distribution(p bom.PURL) string {
-	d := p.Qualifiers["distro"]
-	if r, ok := codenames[d]; ok {
-		return r
+// plainVersion writes a version as the advisories of its type do.
+func plainVersion(p bom.PURL, v string) string {
+	switch p.Type {
+	case "golang":
+		v = strings.TrimPrefix(v, "v")
+		if p.Namespace == "" && (p.Name == "stdlib" || p.Name == "toolchain") {
+			return goRelease(v)
+		}
+	case "bitnami":
+		// What would be a pre-release in SemVer is a revision of the package.
+		if i := strings.LastIndexByte(v, '-'); i > 0 && strings.Trim(v[i+1:], "0123456789") == "" {
+			return v[:i]
+		}
 	}
-	i := strings.LastIndexByte(d, '-')
-	if i < 0 {
-		return ""
-	}
-	d = d[i+1:]
-	if r, ok := codenames[d]; ok {
-		return r
-	}
-	if p.Namespace != "ubuntu" {
-		d, _, _ = strings.Cut(d, ".")
-	}
-	return d
+	return v
 }
 
 // goRelease writes a release of Go, such as go1.22rc1, as SemVer, which is how

@@ -99,6 +99,10 @@ func (a *Advisories) take(x *osv, r *Report) error {
 		if len(p.Versions) > 0 {
 			ap.versions = "\n" + strings.Join(p.Versions, "\n") + "\n"
 		}
+		// Red Hat and SUSE say the same of a package for each product that has it.
+		if last := len(out.affected) - 1; last >= 0 && out.affected[last].says(&ap) {
+			continue
+		}
 		if len(ap.ranges) > 0 || ap.versions != "" {
 			out.affected = append(out.affected, ap)
 			out.vectors = vectorsOf(out.vectors, p.Severity)

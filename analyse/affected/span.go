@@ -2,6 +2,7 @@ package affected
 
 import (
 	"slices"
+	"strings"
 
 	"noroshi/analyse/affected/version"
 )
@@ -70,4 +71,19 @@ func (s span) fix(r version.Rule, v string) string {
 		}
 	}
 	return ""
+}
+
+// builds says whether a range of an rpm speaks of builds like this one: what is
+// fixed in a module's build says nothing of the same package outside of modules,
+// whose numbers are others, nor the other way round.
+func (s span) builds(key, v string) bool {
+	if !strings.HasPrefix(key, "rpm/") {
+		return true
+	}
+	for _, e := range s.events {
+		if e.kind == fixed && strings.Contains(e.at, ".module") != strings.Contains(v, ".module") {
+			return false
+		}
+	}
+	return true
 }

@@ -20,6 +20,9 @@ type cdxComponent struct {
 	Supplier  struct {
 		Name string `json:"name" xml:"name"`
 	} `json:"supplier" xml:"supplier"`
+	Licenses   []cdxLicense   `json:"licenses" xml:"-"`
+	XMLNamed   []namedLicense `json:"-" xml:"licenses>license"`
+	Expression string         `json:"-" xml:"licenses>expression"`
 	Hashes     []hash         `json:"hashes" xml:"hashes>hash"`
 	Components []cdxComponent `json:"components" xml:"components>component"`
 }
@@ -35,7 +38,21 @@ func (c *cdxComponent) plain() bom.Component {
 	if c.Group != "" {
 		name = c.Group + "/" + c.Name
 	}
-	return identified(bom.Component{Name: name, Version: c.Version, Supplier: supplier, CPE: c.CPE}, c.PURL)
+	return identified(bom.Component{Name: name, Version: c.Version, Supplier: supplier, CPE: c.CPE, License: c.license()}, c.PURL)
+}
+
+func (c *cdxComponent) license() string {
+	if len(c.Licenses)+len(c.XMLNamed) == 0 {
+		return license(c.Expression)
+	}
+	all := []string{c.Expression}
+	for _, l := range c.Licenses {
+		all = append(all, l.License.text(), l.Expression)
+	}
+	for _, l := range c.XMLNamed {
+		all = append(all, l.text())
+	}
+	return license(all...)
 }
 
 // component takes a component and those inside it.

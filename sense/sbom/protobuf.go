@@ -192,6 +192,10 @@ func protoComponent(msg []byte, depth int) (c cdxComponent, err error) {
 			var h hash
 			h, err = protoHash(f.bytes)
 			c.Hashes = append(c.Hashes, h)
+		case f.number == 13:
+			var l cdxLicense
+			l, err = protoLicense(f.bytes)
+			c.Licenses = append(c.Licenses, l)
 		case f.number == 21:
 			var inner cdxComponent
 			inner, err = protoComponent(f.bytes, depth+1)
@@ -242,6 +246,27 @@ func protoHash(msg []byte) (h hash, err error) {
 		return nil
 	})
 	return h, err
+}
+
+func protoLicense(msg []byte) (l cdxLicense, err error) {
+	err = fields(msg, func(f field) error {
+		switch f.number {
+		case 1:
+			return fields(f.bytes, func(f field) error {
+				switch f.number {
+				case 1:
+					l.License.ID = string(f.bytes)
+				case 2:
+					l.License.Name = string(f.bytes)
+				}
+				return nil
+			})
+		case 2:
+			l.Expression = string(f.bytes)
+		}
+		return nil
+	})
+	return l, err
 }
 
 // protoName is the name of a person or an organisation.

@@ -26,8 +26,8 @@ func message(number byte, parts ...string) string {
 // binary is the system of forms in protobuf.
 var binary = message(1, "1.6") + "\x10\x01" + // version 1
 	message(4, message(1, "\x08\xa5\xeb\xdc\xca\x06"), message(3, message(1, "Bob")), message(4, message(3, "r"), message(8, "shop"), message(9, "7"))) +
-	message(5, "\x08\x03", message(3, "a"), message(4, message(1, "Ann")), message(8, "web"), message(9, "v1.2.0"), message(12, "\x08\x02", message(2, "12")), message(12, "\x08\x01", message(2, "d41d8cd98f00b204e9800998ecf8427e")), message(16, "pkg:golang/example.test/web@v1.2.0")) +
-	message(5, message(3, "b"), message(7, "@s"), message(8, "left"), message(9, "2"), message(16, "pkg:npm/%40s/left@2")) +
+	message(5, "\x08\x03", message(3, "a"), message(4, message(1, "Ann")), message(8, "web"), message(9, "v1.2.0"), message(12, "\x08\x02", message(2, "12")), message(12, "\x08\x01", message(2, "d41d8cd98f00b204e9800998ecf8427e")), message(13, message(1, message(1, "MIT"))), message(13, message(1, message(2, "Own words"))), message(16, "pkg:golang/example.test/web@v1.2.0")) +
+	message(5, message(3, "b"), message(7, "@s"), message(8, "left"), message(9, "2"), message(13, message(2, "MIT OR Apache-2.0")), message(16, "pkg:npm/%40s/left@2")) +
 	message(8, message(1, "r"), message(2, message(1, "a"))) + message(8, message(1, "a"), message(2, message(1, "b")), message(2, message(1, "gone")))
 
 func TestBadProtobufIsRefusedWithItsPlace(t *testing.T) {

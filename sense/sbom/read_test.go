@@ -15,21 +15,21 @@ import (
 var forms = map[string]string{
 	"CycloneDX JSON": `{"dependencies":[{"ref":"r","dependsOn":["a"]},{"ref":"a","dependsOn":["b","gone"]}],
 		"bomFormat":"CycloneDX","specVersion":"1.6","x":{"y":[1,{"z":null}]},
-		"components":[{"bom-ref":"a","name":"web","version":"v1.2.0","hashes":[{"alg":"SHA-1","content":"12"},{"alg":"MD5","content":"d41d8cd98f00b204e9800998ecf8427e"},{"alg":"X","content":"?"}],"purl":"pkg:golang/example.test/web@v1.2.0","supplier":{"name":"Ann"}},
-			{"bom-ref":"b","group":"@s","name":"left","version":"2","purl":"pkg:npm/%40s/left@2"}],
+		"components":[{"bom-ref":"a","name":"web","version":"v1.2.0","hashes":[{"alg":"SHA-1","content":"12"},{"alg":"MD5","content":"d41d8cd98f00b204e9800998ecf8427e"},{"alg":"X","content":"?"}],"licenses":[{"license":{"id":"MIT"}},{"license":{"name":"Own\n words"}}],"purl":"pkg:golang/example.test/web@v1.2.0","supplier":{"name":"Ann"}},
+			{"bom-ref":"b","group":"@s","name":"left","version":"2","licenses":[{"expression":"MIT OR Apache-2.0"}],"purl":"pkg:npm/%40s/left@2"}],
 		"metadata":{"timestamp":"2026-01-02T03:04:05Z","authors":[{"name":"Bob"}],"component":{"bom-ref":"r","name":"shop","version":"7"}}}`,
 	"CycloneDX XML": `<?xml version="1.0"?><!-- a comment --><c:bom xmlns:c="http://cyclonedx.org/schema/bom/1.5" version="1">
 		<c:metadata><c:timestamp>2026-01-02T03:04:05Z</c:timestamp><c:authors><c:author><c:name>Bob</c:name></c:author></c:authors>
 		<c:component type="application" bom-ref="r"><c:name>shop</c:name><c:version>7</c:version></c:component></c:metadata>
-		<c:components><c:component type="library" bom-ref="a"><c:supplier><c:name>Ann</c:name></c:supplier><c:name>web</c:name><c:version>v1.2.0</c:version><c:hashes><c:hash alg="SHA-1">12</c:hash><c:hash alg="MD5">d41d8cd98f00b204e9800998ecf8427e</c:hash></c:hashes>
+		<c:components><c:component type="library" bom-ref="a"><c:supplier><c:name>Ann</c:name></c:supplier><c:name>web</c:name><c:version>v1.2.0</c:version><c:hashes><c:hash alg="SHA-1">12</c:hash><c:hash alg="MD5">d41d8cd98f00b204e9800998ecf8427e</c:hash></c:hashes><c:licenses><c:license><c:id>MIT</c:id></c:license><c:license><c:name>Own words</c:name></c:license></c:licenses>
 		<c:purl>pkg:golang/example.test/web@v1.2.0</c:purl></c:component><c:component bom-ref="b"><c:group>@s</c:group><c:name>left</c:name>
-		<c:version>2</c:version><c:purl>pkg:npm/%40s/left@2</c:purl></c:component></c:components>
+		<c:version>2</c:version><c:licenses><c:expression>MIT OR Apache-2.0</c:expression></c:licenses><c:purl>pkg:npm/%40s/left@2</c:purl></c:component></c:components>
 		<c:services><c:service/></c:services>
 		<c:dependencies><c:dependency ref="r"><c:dependency ref="a"/></c:dependency><c:dependency ref="a"><c:dependency ref="b"/><c:dependency ref="gone"/></c:dependency></c:dependencies></c:bom>`,
 	"SPDX JSON": `{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","name":"document","creationInfo":{"created":"2026-01-02T03:04:05Z","creators":["Person: Bob (bob@example.test)"]},
 		"packages":[{"SPDXID":"SPDXRef-r","name":"shop","versionInfo":"7"},
-			{"SPDXID":"SPDXRef-a","name":"web","versionInfo":"v1.2.0","checksums":[{"algorithm":"SHA1","checksumValue":"12"},{"algorithm":"MD5","checksumValue":"d41d8cd98f00b204e9800998ecf8427e"}],"supplier":"Organization: Ann","externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:golang/example.test/web@v1.2.0"}]},
-			{"SPDXID":"SPDXRef-b","name":"@s/left","versionInfo":"2","supplier":"NOASSERTION","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/%40s/left@2"}]}],
+			{"SPDXID":"SPDXRef-a","name":"web","versionInfo":"v1.2.0","licenseConcluded":"NOASSERTION","licenseDeclared":"MIT AND Own words","checksums":[{"algorithm":"SHA1","checksumValue":"12"},{"algorithm":"MD5","checksumValue":"d41d8cd98f00b204e9800998ecf8427e"}],"supplier":"Organization: Ann","externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:golang/example.test/web@v1.2.0"}]},
+			{"SPDXID":"SPDXRef-b","name":"@s/left","versionInfo":"2","licenseConcluded":"MIT OR Apache-2.0","licenseDeclared":"MIT","supplier":"NOASSERTION","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/%40s/left@2"}]}],
 		"relationships":[{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"DESCRIBES","relatedSpdxElement":"SPDXRef-r"},
 			{"spdxElementId":"SPDXRef-r","relationshipType":"DEPENDS_ON","relatedSpdxElement":"SPDXRef-a"},
 			{"spdxElementId":"SPDXRef-b","relationshipType":"DEPENDENCY_OF","relatedSpdxElement":"SPDXRef-a"},
@@ -50,6 +50,7 @@ SPDXID: SPDXRef-file
 PackageName: web
 SPDXID: SPDXRef-a
 PackageVersion: v1.2.0
+PackageLicenseDeclared: MIT AND Own words
 PackageChecksum: SHA1: 12
 PackageChecksum: MD5: d41d8cd98f00b204e9800998ecf8427e
 PackageSupplier: Organization: Ann
@@ -57,6 +58,8 @@ ExternalRef: PACKAGE-MANAGER purl pkg:golang/example.test/web@v1.2.0
 PackageName: @s/left
 SPDXID: SPDXRef-b
 PackageVersion: 2
+PackageLicenseConcluded: MIT OR Apache-2.0
+PackageLicenseDeclared: MIT
 PackageSupplier: NOASSERTION
 ExternalRef: PACKAGE-MANAGER purl pkg:npm/%40s/left@2
 Relationship: SPDXRef-DOCUMENT DESCRIBES SPDXRef-r
@@ -83,7 +86,7 @@ func TestEveryFormSaysTheSame(t *testing.T) {
 		last := len(s.Components) - 1
 		web, left := s.Components[last-1], s.Components[last]
 		if web.PURL.String() != "pkg:golang/example.test/web@v1.2.0" || web.Supplier != "Ann" || web.Version != "v1.2.0" ||
-			left.PURL.String() != "pkg:npm/%40s/left@2" || left.Name != "@s/left" || left.Supplier != "" {
+			left.PURL.String() != "pkg:npm/%40s/left@2" || left.Name != "@s/left" || left.Supplier != "" || web.License != "MIT AND Own words" || left.License != "MIT OR Apache-2.0" {
 			t.Errorf("%s: %+v, %+v", form, web, left)
 		}
 		if p := s.Parents(); p[last] != int32(last-1) || p[last-1] == bom.Unreached {
@@ -192,6 +195,11 @@ func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 	}
 	if again.Name != s.Name || again.Format != "CycloneDX 1.6" || len(again.Components) != len(s.Components) || len(again.Edges) != len(s.Edges) {
 		t.Errorf("%+v", again)
+	}
+	for i, c := range []string{"MIT AND Own words", "MIT OR Apache-2.0"} {
+		if got := again.Components[i].License; got != c {
+			t.Errorf("the license %q became %q", c, got)
+		}
 	}
 	if err := sbom.Write(&second, again, "noroshi", "1"); err != nil || first.String() != second.String() {
 		t.Errorf("written again it differs (%v):\n%s\n%s", err, first.String(), second.String())

@@ -1,6 +1,7 @@
 package sbom
 
 import (
+	"cmp"
 	"strings"
 
 	"noroshi/bom"
@@ -8,12 +9,15 @@ import (
 
 // spdxPackage is a package of SPDX 2.x.
 type spdxPackage struct {
-	ID       string    `json:"SPDXID"`
-	Name     string    `json:"name"`
-	Version  string    `json:"versionInfo"`
-	Supplier string    `json:"supplier"`
-	Refs     []spdxRef `json:"externalRefs"`
-	Sums     []struct {
+	ID       string `json:"SPDXID"`
+	Name     string `json:"name"`
+	Version  string `json:"versionInfo"`
+	Supplier string `json:"supplier"`
+	// What somebody concluded counts before what the package declares.
+	Concluded string    `json:"licenseConcluded"`
+	Declared  string    `json:"licenseDeclared"`
+	Refs      []spdxRef `json:"externalRefs"`
+	Sums      []struct {
 		Algorithm string `json:"algorithm"`
 		Value     string `json:"checksumValue"`
 	} `json:"checksums"`
@@ -26,7 +30,7 @@ type spdxRef struct {
 }
 
 func (b *builder) spdxPackage(p *spdxPackage) error {
-	c := bom.Component{Name: p.Name, Version: p.Version, Supplier: who(p.Supplier)}
+	c := bom.Component{Name: p.Name, Version: p.Version, Supplier: who(p.Supplier), License: cmp.Or(license(p.Concluded), license(p.Declared))}
 	for _, r := range p.Refs {
 		switch {
 		case r.Type == "purl" || strings.HasSuffix(r.Type, "/purl"):

@@ -114,6 +114,10 @@ func (t *tagValue) line(tag, value string) error {
 		t.pack.Version = value
 	case "PackageSupplier":
 		t.pack.Supplier = value
+	case "PackageLicenseConcluded":
+		t.pack.Concluded = value
+	case "PackageLicenseDeclared":
+		t.pack.Declared = value
 	case "PackageChecksum":
 		alg, value, _ := strings.Cut(value, ":")
 		t.pack.hashes = append(t.pack.hashes, hash{alg, value})

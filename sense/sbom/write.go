@@ -38,12 +38,14 @@ type outEntity struct {
 }
 
 type outComponent struct {
-	Type     string     `json:"type"`
-	Ref      string     `json:"bom-ref,omitempty"`
-	Supplier *outEntity `json:"supplier,omitempty"`
-	Name     string     `json:"name"`
-	Version  string     `json:"version,omitempty"`
-	PURL     string     `json:"purl,omitempty"`
+	Type     string       `json:"type"`
+	Ref      string       `json:"bom-ref,omitempty"`
+	Supplier *outEntity   `json:"supplier,omitempty"`
+	Name     string       `json:"name"`
+	Version  string       `json:"version,omitempty"`
+	CPE      string       `json:"cpe,omitempty"`
+	Licenses []outLicense `json:"licenses,omitempty"`
+	PURL     string       `json:"purl,omitempty"`
 }
 
 // root is the reference of the system itself.
@@ -67,7 +69,7 @@ func Write(w io.Writer, s bom.System, tool, toolVersion string) error {
 	slices.SortFunc(order, func(a, b int) int { return strings.Compare(refs[a], refs[b]) })
 	for _, i := range order {
 		c := s.Components[i]
-		o := outComponent{Type: "library", Ref: refs[i], Name: c.Name, Version: c.Version, PURL: c.PURL.String()}
+		o := outComponent{Type: "library", Ref: refs[i], Name: c.Name, Version: c.Version, CPE: cpe(c.CPE), Licenses: licensesOut(c.License), PURL: c.PURL.String()}
 		if c.Supplier != "" {
 			o.Supplier = &outEntity{c.Supplier}
 		}
@@ -99,6 +101,14 @@ func Write(w io.Writer, s bom.System, tool, toolVersion string) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return fault.Wrap("sbom.write", e.Encode(d))
+}
+
+// cpe is a name that may stand as one: a bill may have anything there.
+func cpe(s string) string {
+	if strings.HasPrefix(s, "cpe:2.3:") && strings.Count(s, ":")-strings.Count(s, `\:`) == 12 || strings.HasPrefix(s, "cpe:/") {
+		return s
+	}
+	return ""
 }
 
 // references gives each component one of its own: its package URL, or its name

@@ -6,7 +6,10 @@ import "strings"
 // fewer than three numbers, which advisories have. Build metadata, as in Go's
 // +incompatible, is not ordered.
 
-func validSemVer(s string) bool {
+func validSemVer(s string) bool { return validCore(s, 3) }
+
+// validCore takes up to so many numbers, as NuGet has a fourth.
+func validCore(s string, numbers int) bool {
 	if !printable(s) {
 		return false
 	}
@@ -17,7 +20,7 @@ func validSemVer(s string) bool {
 			return false
 		}
 	}
-	if n > 3 {
+	if n > numbers {
 		return false
 	}
 	if pre == "" {
@@ -92,4 +95,29 @@ func compareIdentifiers(a, b string) int {
 		return 1
 	}
 	return strings.Compare(a, b)
+}
+
+// NuGet's order is SemVer's with a fourth number and without regard to case.
+
+func validNuGet(s string) bool { return s != "" && s[0] != 'v' && validCore(s, 4) }
+
+func compareNuGet(a, b string) int { return compareSemVer(strings.ToLower(a), strings.ToLower(b)) }
+
+// comparePub is Dart's order: SemVer's, in which builds come after the release
+// and are compared as pre-releases are.
+func comparePub(a, b string) int {
+	if c := compareSemVer(a, b); c != 0 {
+		return c
+	}
+	_, a, _ = strings.Cut(a, "+")
+	_, b, _ = strings.Cut(b, "+")
+	for a != "" && b != "" {
+		var x, y string
+		x, a, _ = strings.Cut(a, ".")
+		y, b, _ = strings.Cut(b, ".")
+		if c := compareIdentifiers(x, y); c != 0 {
+			return c
+		}
+	}
+	return sign(len(a) - len(b))
 }

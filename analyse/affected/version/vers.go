@@ -37,8 +37,11 @@ func ParseRange(s string) (r Range, err error) {
 		return refuse("it should be such as vers:npm/>=1.0.0|<1.2.5")
 	}
 	r = Range{Text: s}
-	if scheme == "semver" {
+	switch scheme {
+	case "semver":
 		scheme = "npm"
+	case "alpine":
+		scheme = "apk"
 	}
 	if r.rule, ok = Of(scheme); !ok {
 		return refuse("the order of versions of " + scheme + " is not known")

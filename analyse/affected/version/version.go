@@ -1,5 +1,6 @@
 // Package version orders the versions of packages as each ecosystem does:
-// SemVer (Go, npm, crates.io), PEP 440, Debian, RPM, Maven and RubyGems. A
+// SemVer (Go, npm, crates.io and others), PEP 440, Debian, RPM, Alpine, Maven,
+// RubyGems, NuGet, Composer, Pub, and the lists of numbers of R and Haskell. A
 // version that an ecosystem would not accept is said to be none, never guessed
 // at: whoever asks must say "cannot be judged". Written for package affected.
 package version
@@ -20,14 +21,24 @@ func Of(purlType string) (Rule, bool) {
 }
 
 var rules = map[string]Rule{
-	"golang": {validSemVer, compareSemVer},
-	"npm":    {validSemVer, compareSemVer},
-	"cargo":  {validSemVer, compareSemVer},
-	"pypi":   {validPEP440, comparePEP440},
-	"deb":    {validDebian, compareDebian},
-	"rpm":    {validRPM, compareRPM},
-	"maven":  {validMaven, compareMaven},
-	"gem":    {validGem, compareGem},
+	"golang":   {validSemVer, compareSemVer},
+	"npm":      {validSemVer, compareSemVer},
+	"cargo":    {validSemVer, compareSemVer},
+	"pypi":     {validPEP440, comparePEP440},
+	"deb":      {validDebian, compareDebian},
+	"rpm":      {validRPM, compareRPM},
+	"maven":    {validMaven, compareMaven},
+	"gem":      {validGem, compareGem},
+	"apk":      {validAPK, compareAPK},
+	"nuget":    {validNuGet, compareNuGet},
+	"composer": {validComposer, compareComposer},
+	"pub":      {validSemVer, comparePub},
+	"cran":     {validDotted(".-"), compareDotted},
+	"hackage":  {validDotted("."), compareDotted},
+	"hex":      {validSemVer, compareSemVer},
+	"swift":    {validSemVer, compareSemVer},
+	"github":   {validSemVer, compareSemVer},
+	"bitnami":  {validSemVer, compareSemVer},
 }
 
 // maxVersion is the longest version that is read.

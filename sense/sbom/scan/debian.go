@@ -27,6 +27,18 @@ func (s *scanner) release() {
 	}
 }
 
+// qualifiers are those of a package of the distribution.
+func (s *scanner) qualifiers(arch string) map[string]string {
+	q := map[string]string{}
+	if arch != "" {
+		q["arch"] = arch
+	}
+	if s.distro != "" {
+		q["distro"] = s.distro
+	}
+	return q
+}
+
 // dpkg reads the packages that dpkg has installed.
 func (s *scanner) dpkg(name string) error {
 	b, err := s.read(name)
@@ -45,13 +57,7 @@ func (s *scanner) dpkg(name string) error {
 		if st := p["Status"]; p["Package"] == "" || p["Version"] == "" || st != "" && !strings.HasSuffix(st, " installed") {
 			continue
 		}
-		q := map[string]string{}
-		if p["Architecture"] != "" {
-			q["arch"] = p["Architecture"]
-		}
-		if s.distro != "" {
-			q["distro"] = s.distro
-		}
+		q := s.qualifiers(p["Architecture"])
 		// A source package may have another name, and another version in brackets.
 		if source, version, ok := strings.Cut(p["Source"], " ("); source != "" {
 			if q["upstream"] = source; ok {

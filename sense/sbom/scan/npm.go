@@ -26,6 +26,17 @@ type npmPackage struct {
 	Dev      map[string]string `json:"devDependencies"`
 	Optional map[string]string `json:"optionalDependencies"`
 	Peer     map[string]string `json:"peerDependencies"`
+	License  json.RawMessage   `json:"license"`
+}
+
+// license is the name of the license; old packages have an object.
+func (p *npmPackage) license() string {
+	var name string
+	var old struct{ Type string }
+	if json.Unmarshal(p.License, &name) != nil && json.Unmarshal(p.License, &old) == nil {
+		name = old.Type
+	}
+	return short(name)
 }
 
 type npmOld struct {
@@ -51,9 +62,6 @@ func (s *scanner) npmLock(name string) error {
 	var l npmLock
 	if err := json.Unmarshal(b, &l); err != nil {
 		return fault.As(fault.Invalid, "scan.npm", err, "it is no package-lock.json: %v", err)
-	}
-	if strings.Contains("/"+path.Dir(name)+"/", "/node_modules/") {
-		return nil // A dependency's own lock installs nothing.
 	}
 	self := bom.Root
 	if path.Dir(name) == "." {
@@ -102,6 +110,7 @@ func (s *scanner) npmFolders(l *npmLock, self int) {
 			name = p.Name // An alias is installed under another name.
 		}
 		at[folder] = s.add(npmPURL(name, p.Version), "")
+		s.licensed(at[folder], p.license())
 	}
 	for _, folder := range keys(at) {
 		p := l.Packages[folder]

@@ -3,6 +3,8 @@ package scan
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"io/fs"
 	"net/textproto"
 	"path"
@@ -27,6 +29,7 @@ func (s *scanner) distInfo(name string) error {
 		return fault.New(fault.Invalid, "scan.python", "it has no Name and Version")
 	}
 	self := s.add(bom.PURL{Type: "pypi", Name: h.Get("Name"), Version: h.Get("Version")}, h.Get("Author"))
+	s.licensed(self, cmp.Or(h.Get("License-Expression"), short(h.Get("License"))))
 	beside := path.Dir(path.Dir(name))
 	for _, need := range h.Values("Requires-Dist") {
 		if strings.Contains(need, "extra ==") {
@@ -41,6 +44,14 @@ func (s *scanner) distInfo(name string) error {
 		}
 	}
 	return nil
+}
+
+// short is a license that is a name: some put its whole text there.
+func short(license string) string {
+	if len(license) > 64 {
+		return ""
+	}
+	return license
 }
 
 // installed are the packages whose dist-info stands in a folder, by their names.
@@ -103,6 +114,29 @@ func (s *scanner) requirements(name string) error {
 		version, _, _ = strings.Cut(version, " ") // Behind it stand hashes.
 		if pinned && version != "" && !strings.ContainsAny(version, "*,") {
 			s.edge(bom.Root, s.add(bom.PURL{Type: "pypi", Name: m[1], Version: version}, ""))
+		}
+	}
+	return nil
+}
+
+// pipfileLock reads Pipenv's, which does not say what needs what.
+func (s *scanner) pipfileLock(name string) error {
+	b, err := s.read(name)
+	if err != nil {
+		return err
+	}
+	var l struct {
+		Default map[string]struct{ Version string } `json:"default"`
+		Develop map[string]struct{ Version string } `json:"develop"`
+	}
+	if err := json.Unmarshal(b, &l); err != nil {
+		return fault.As(fault.Invalid, "scan.python", err, "it is no Pipfile.lock: %v", err)
+	}
+	for _, list := range []map[string]struct{ Version string }{l.Default, l.Develop} {
+		for _, n := range keys(list) {
+			if v, pinned := strings.CutPrefix(list[n].Version, "=="); pinned && n != "" {
+				s.add(bom.PURL{Type: "pypi", Name: n, Version: v}, "")
+			}
 		}
 	}
 	return nil

@@ -1,7 +1,7 @@
-// Package scan makes a bill of materials out of a folder: Go modules (go.mod,
-// go.sum and what binaries say of themselves), npm (package-lock.json), Python
-// (installed dist-info, pinned requirements) and Debian (the status of dpkg, of a
-// folder that is the root of a system). It reads only regular files inside the
+// Package scan makes a bill of materials out of a folder or of the machine: what Go
+// programs say of themselves, the lock files of ten languages' tools, installed
+// packages of Python and npm, and of a folder that is the root of a system what
+// dpkg, rpm and apk have installed. It reads only regular files inside the
 // folder, follows no link out of it, runs nothing, and asks no network.
 package scan
 
@@ -43,30 +43,50 @@ type scanner struct {
 	// distro is what the folder says that it is a root of, such as debian-12.
 	distro, vendor string
 	python         map[string]map[string]bom.PURL // what is installed in a folder
+	installedNPM   map[string]int                 // by folder
+	needsNPM       []npmNeed
+	host           bool // it is the machine, of which only what is installed counts
 }
 
 // Dir scans a folder.
-func Dir(dir string) (Result, error) {
+func Dir(dir string) (Result, error) { return scanned(dir, func(*scanner) {}, func(*scanner) {}) }
+
+// scanned scans a folder, with what is to be done before and after.
+func scanned(dir string, before, after func(*scanner)) (Result, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return Result{}, fault.As(fault.NotFound, "scan.dir", err, "%v", err)
 	}
 	defer func() { _ = root.Close() }() // It was only read.
-	s := &scanner{root: root, index: map[string]int{}, edges: map[bom.Edge]bool{}, python: map[string]map[string]bom.PURL{}}
+	s := &scanner{root: root, index: map[string]int{}, edges: map[bom.Edge]bool{}, python: map[string]map[string]bom.PURL{}, installedNPM: map[string]int{}}
+	before(s)
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return Result{}, fault.Wrap("scan.dir", err)
 	}
 	s.sys.Name, s.sys.Format = filepath.Base(abs), "a folder"
 	s.release()
+	if err := s.walk(dir); err != nil {
+		return Result{}, err
+	}
+	s.joinNPM()
+	after(s)
+	if len(s.sys.Components) > sbom.MaxComponents {
+		return Result{}, fault.New(fault.TooLarge, "scan.dir", "there are more than %d components", sbom.MaxComponents).At("%s", dir)
+	}
+	return Result{s.sys, s.notes}, nil
+}
+
+// walk looks at every file.
+func (s *scanner) walk(dir string) error {
 	files := 0
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	return fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			s.note(name, err)
 			return nil
 		}
 		if d.IsDir() {
-			if passedOver(name) {
+			if passedOver(name) || s.host && foreign(name) {
 				return fs.SkipDir
 			}
 			return nil
@@ -81,13 +101,6 @@ func Dir(dir string) (Result, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return Result{}, err
-	}
-	if len(s.sys.Components) > sbom.MaxComponents {
-		return Result{}, fault.New(fault.TooLarge, "scan.dir", "there are more than %d components", sbom.MaxComponents).At("%s", dir)
-	}
-	return Result{s.sys, s.notes}, nil
 }
 
 // passedOver are folders that are no part of a system: what the kernel shows,
@@ -101,20 +114,42 @@ func passedOver(name string) bool {
 	return base == ".git" || base == "testdata" || strings.HasSuffix(name, "pkg/mod")
 }
 
+// locks are the files by whose name alone it is known what reads them.
+var locks = map[string]func(*scanner, string) error{
+	"go.mod": (*scanner).goMod, "package-lock.json": (*scanner).npmLock, "npm-shrinkwrap.json": (*scanner).npmLock, "yarn.lock": (*scanner).yarnLock, "pnpm-lock.yaml": (*scanner).pnpmLock,
+	"Cargo.lock": (*scanner).cargoLock, "poetry.lock": (*scanner).pythonLock, "uv.lock": (*scanner).pythonLock, "Pipfile.lock": (*scanner).pipfileLock, "Gemfile.lock": (*scanner).gemfileLock,
+	"composer.lock": (*scanner).composerLock, "packages.lock.json": (*scanner).nugetLock, "pom.xml": (*scanner).pom, "gradle.lockfile": (*scanner).gradleLock,
+}
+
 // file looks at one file.
 func (s *scanner) file(name string, d fs.DirEntry) error {
-	base := path.Base(name)
-	switch {
-	case base == "go.mod":
-		return s.goMod(name)
-	case base == "package-lock.json" || base == "npm-shrinkwrap.json":
-		return s.npmLock(name)
+	folder, base := path.Split(name)
+	switch lock := locks[base]; {
+	case lock != nil && !s.host && !strings.Contains("/"+folder, "/node_modules/"):
+		return lock(s, name) // A dependency's own lock installs nothing.
+	case lock != nil:
+		return nil
+	case base == "package.json" && global(name):
+		return s.npmInstalled(name)
 	case base == "METADATA" && strings.HasSuffix(path.Dir(name), ".dist-info"):
 		return s.distInfo(name)
 	case strings.HasPrefix(base, "requirements") && strings.HasSuffix(base, ".txt"):
+		if s.host {
+			return nil
+		}
 		return s.requirements(name)
-	case name == "var/lib/dpkg/status" || path.Dir(name) == "var/lib/dpkg/status.d" && !strings.HasSuffix(base, ".md5sums"):
+	case name == "var/lib/dpkg/status" || folder == "var/lib/dpkg/status.d/" && !strings.HasSuffix(base, ".md5sums"):
 		return s.dpkg(name)
+	case name == "lib/apk/db/installed" || name == "usr/lib/apk/db/installed":
+		return s.apk(name)
+	case folder == "var/lib/rpm/" || folder == "usr/lib/sysimage/rpm/":
+		if other := rpmOther[base]; other != "" {
+			return fault.New(fault.Invalid, "scan.rpm", "rpm keeps what is installed in %s here, and only SQLite is read; as root, rpm --rebuilddb --define '_db_backend sqlite' makes it", other)
+		}
+		if base == rpmDatabase {
+			return s.rpm(name)
+		}
+		return nil
 	}
 	info, err := d.Info()
 	if err != nil || info.Mode()&0o111 == 0 {
@@ -171,5 +206,12 @@ func (s *scanner) edge(from, to int) {
 	if from != to && !s.edges[e] {
 		s.edges[e] = true
 		s.sys.Edges = append(s.sys.Edges, e)
+	}
+}
+
+// licensed says under which license a component is, if it is said at all.
+func (s *scanner) licensed(i int, license string) {
+	if c := &s.sys.Components[i]; c.License == "" && license != "UNKNOWN" && len(license) <= bom.MaxLicense {
+		c.License = license
 	}
 }

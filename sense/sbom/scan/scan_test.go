@@ -81,6 +81,56 @@ func TestFolders(t *testing.T) {
 		}, []string{"* > pkg:deb/debian/curl@7.88.1-10%2Bdeb12u5?arch=amd64&distro=debian-12", "pkg:deb/debian/curl@7.88.1-10%2Bdeb12u5?arch=amd64&distro=debian-12",
 			"pkg:deb/debian/curl@7.88.1-10%2Bdeb12u5?arch=amd64&distro=debian-12 > pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1~deb12u2",
 			"pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1~deb12u2"}},
+		"Alpine": {map[string]string{
+			"etc/os-release": "ID=alpine\nVERSION_ID=3.18.4\n", "etc/apk/world": "curl>1\n",
+			"lib/apk/db/installed": "C:Q1x=\nP:curl\nV:8.4.0-r0\nA:x86_64\nL:curl\nm:Ann\nD:so:libssl.so.3 !none\nF:usr\nR:P:no\n\nP:libssl3\nV:3.1.4-r0\nA:x86_64\no:openssl\np:so:libssl.so.3=3\n\n",
+		}, []string{"* > pkg:apk/alpine/curl@8.4.0-r0?arch=x86_64&distro=alpine-3.18.4", "pkg:apk/alpine/curl@8.4.0-r0?arch=x86_64&distro=alpine-3.18.4",
+			"pkg:apk/alpine/curl@8.4.0-r0?arch=x86_64&distro=alpine-3.18.4 > pkg:apk/alpine/libssl3@3.1.4-r0?arch=x86_64&distro=alpine-3.18.4&upstream=openssl", "pkg:apk/alpine/libssl3@3.1.4-r0?arch=x86_64&distro=alpine-3.18.4&upstream=openssl"}},
+		"Rust": {map[string]string{
+			"Cargo.lock": "version = 3\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\n \"a\",\n \"b 2.0.0\",\n]\n\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"registry+https://x.test\"\ndependencies = [\n \"b 1.0.0 (registry+https://x.test)\",\n]\n\n" +
+				"[[package]]\nname = \"b\"\nversion = \"1.0.0\"\nsource = \"registry+https://x.test\"\n\n[[package]]\nname = \"b\"\nversion = \"2.0.0\"\nsource = \"registry+https://x.test\"\n\n[metadata]\nname = \"no\"\n",
+		}, []string{"* > pkg:cargo/a@1.0.0", "* > pkg:cargo/b@2.0.0", "pkg:cargo/a@1.0.0", "pkg:cargo/a@1.0.0 > pkg:cargo/b@1.0.0", "pkg:cargo/b@1.0.0", "pkg:cargo/b@2.0.0"}},
+		"Poetry": {map[string]string{
+			"poetry.lock": "[[package]]\nname = \"A.x\"\nversion = \"1.0\"\nfiles = [\n    {file = \"no\"},\n]\n\n[package.dependencies]\nB = \">=1\"\n\n[package.extras]\nc = [\"no\"]\n\n[[package]]\nname = \"b\"\nversion = \"2.0\"\n\n[metadata]\n",
+		}, []string{"* > pkg:pypi/a-x@1.0", "pkg:pypi/a-x@1.0", "pkg:pypi/a-x@1.0 > pkg:pypi/b@2.0", "pkg:pypi/b@2.0"}},
+		"uv": {map[string]string{
+			"uv.lock": "version = 1\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\ndependencies = [\n    { name = \"A-b\", marker = \"x\" },\n]\n\n[[package]]\nname = \"a-b\"\nversion = \"1.0\"\nsource = { registry = \"https://x.test\" }\ndependencies = [{ name = \"c\" }]\n\n[[package]]\nname = \"c\"\nversion = \"3\"\n",
+		}, []string{"* > pkg:pypi/a-b@1.0", "pkg:pypi/a-b@1.0", "pkg:pypi/a-b@1.0 > pkg:pypi/c@3", "pkg:pypi/c@3"}},
+		"Pipenv": {map[string]string{"Pipfile.lock": `{"default":{"A.b":{"version":"==1.0"},"git":{"ref":"x"}},"develop":{"c":{"version":"==2"}}}`}, []string{"pkg:pypi/a-b@1.0", "pkg:pypi/c@2"}},
+		"Bundler": {map[string]string{
+			"Gemfile.lock": "PATH\n  remote: .\n  specs:\n    own (1.0)\n      rails (= 7.0.4)\n\nGEM\n  remote: https://x.test/\n  specs:\n    nokogiri (1.14.0-x86_64-linux)\n      racc (~> 1.4)\n    racc (1.6.2)\n    rails (7.0.4)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  nokogiri (~> 1)\n  own!\n  rails\n\nBUNDLED WITH\n   2.4\n",
+		}, []string{"* > pkg:gem/nokogiri@1.14.0", "* > pkg:gem/rails@7.0.4", "pkg:gem/nokogiri@1.14.0", "pkg:gem/nokogiri@1.14.0 > pkg:gem/racc@1.6.2", "pkg:gem/racc@1.6.2", "pkg:gem/rails@7.0.4"}},
+		"Composer": {map[string]string{
+			"composer.lock": `{"packages":[{"name":"A/b","version":"v1.0.0","license":["MIT"],"require":{"php":">=8","c/d":"^2"}},{"name":"c/d","version":"2.0","require":[]}],"packages-dev":[{"name":"e/f","version":"3.0"}]}`,
+			"composer.json": `{"require":{"a/B":"^1"},"require-dev":{"e/f":"*"}}`,
+		}, []string{"* > pkg:composer/a/b@v1.0.0", "* > pkg:composer/e/f@3.0", "pkg:composer/a/b@v1.0.0", "pkg:composer/a/b@v1.0.0 > pkg:composer/c/d@2.0", "pkg:composer/c/d@2.0", "pkg:composer/e/f@3.0"}},
+		"NuGet": {map[string]string{
+			"packages.lock.json": `{"version":1,"dependencies":{"net8.0":{"A":{"type":"Direct","resolved":"1.0.0","dependencies":{"b":"2.0.0"}},"B":{"type":"Transitive","resolved":"2.0.0"},"lib":{"type":"Project","dependencies":{"C":"3.0.0"}},"C":{"type":"Transitive","resolved":"3.0.0"}}}}`,
+		}, []string{"* > pkg:nuget/A@1.0.0", "* > pkg:nuget/C@3.0.0", "pkg:nuget/A@1.0.0", "pkg:nuget/A@1.0.0 > pkg:nuget/B@2.0.0", "pkg:nuget/B@2.0.0", "pkg:nuget/C@3.0.0"}},
+		"Maven": {map[string]string{
+			"pom.xml": `<project xmlns="http://maven.apache.org/POM/4.0.0"><parent><groupId>g</groupId><version>4</version></parent><artifactId>app</artifactId><properties><v>${w}</v><w>1.5</w></properties>
+				<dependencyManagement><dependencies><dependency><groupId>m</groupId><artifactId>managed</artifactId><version>2</version></dependency><dependency><groupId>m</groupId><artifactId>unused</artifactId><version>2</version></dependency></dependencies></dependencyManagement>
+				<dependencies><dependency><groupId>a</groupId><artifactId>b</artifactId><version>${v}</version></dependency><dependency><groupId>${project.groupId}</groupId><artifactId>own</artifactId><version>${project.version}</version></dependency>
+				<dependency><groupId>m</groupId><artifactId>managed</artifactId></dependency><dependency><groupId>t</groupId><artifactId>t</artifactId><version>1</version><scope>test</scope></dependency></dependencies></project>`,
+			"sub/gradle.lockfile": "# comment\nx.y:z:1.2=compileClasspath,runtimeClasspath\nempty=annotationProcessor\n",
+		}, []string{"* > pkg:maven/a/b@1.5", "* > pkg:maven/g/own@4", "* > pkg:maven/m/managed@2", "pkg:maven/a/b@1.5", "pkg:maven/g/own@4", "pkg:maven/m/managed@2", "pkg:maven/x.y/z@1.2"}},
+		"Yarn 1": {map[string]string{
+			"yarn.lock":    "# yarn lockfile v1\n\n\"@s/a@^1.0.0\", \"@s/a@^1.1.0\":\n  version \"1.2.0\"\n  resolved \"https://x.test/\"\n  dependencies:\n    b \"^2.0.0\"\n\n\"alias@npm:b@^3\":\n  version \"3.0.0\"\n\nb@^2.0.0:\n  version \"2.0.1\"\n",
+			"package.json": `{"name":"app","dependencies":{"@s/a":"^1.1.0"},"devDependencies":{"alias":"npm:b@^3"}}`,
+		}, []string{"* > pkg:npm/%40s/a@1.2.0", "* > pkg:npm/b@3.0.0", "pkg:npm/%40s/a@1.2.0", "pkg:npm/%40s/a@1.2.0 > pkg:npm/b@2.0.1", "pkg:npm/b@2.0.1", "pkg:npm/b@3.0.0"}},
+		"Yarn 4": {map[string]string{
+			"yarn.lock": "__metadata:\n  version: 8\n\n\"app@workspace:.\":\n  version: 0.0.0-use.local\n  resolution: \"app@workspace:.\"\n  dependencies:\n    a: \"npm:^1.0.0\"\n\n\"a@npm:^1.0.0\":\n  version: 1.2.0\n  resolution: \"a@npm:1.2.0\"\n  dependencies:\n    \"@s/b\": \"npm:^2.0.0\"\n\n\"@s/b@npm:^2.0.0\":\n  version: 2.0.1\n",
+		}, []string{"* > pkg:npm/a@1.2.0", "pkg:npm/%40s/b@2.0.1", "pkg:npm/a@1.2.0", "pkg:npm/a@1.2.0 > pkg:npm/%40s/b@2.0.1"}},
+		"pnpm 9": {map[string]string{
+			"pnpm-lock.yaml": "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      a:\n        specifier: ^1\n        version: 1.0.0(p@3.0.0)\n      local:\n        version: link:../local\npackages:\n  a@1.0.0:\n    resolution: {integrity: x}\n  '@s/b@2.0.0': {}\n  p@3.0.0: {}\n  g@https://x.test/g: {}\nsnapshots:\n  a@1.0.0(p@3.0.0):\n    dependencies:\n      '@s/b': 2.0.0\n      q: p@3.0.0\n",
+		}, []string{"* > pkg:npm/a@1.0.0", "pkg:npm/%40s/b@2.0.0", "pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0 > pkg:npm/%40s/b@2.0.0", "pkg:npm/a@1.0.0 > pkg:npm/p@3.0.0", "pkg:npm/p@3.0.0"}},
+		"pnpm 5": {map[string]string{
+			"pnpm-lock.yaml": "lockfileVersion: 5.4\ndependencies:\n  a: 1.0.0_p@3.0.0\npackages:\n  /a/1.0.0_p@3.0.0:\n    dependencies:\n      '@s/b': 2.0.0\n  /@s/b/2.0.0:\n    dev: false\n",
+		}, []string{"* > pkg:npm/a@1.0.0", "pkg:npm/%40s/b@2.0.0", "pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0 > pkg:npm/%40s/b@2.0.0"}},
+		"npm for the machine": {map[string]string{
+			"usr/lib/node_modules/npm/package.json": `{"name":"npm","version":"10.0.0","license":{"type":"Artistic-2.0"},"dependencies":{"@s/a":"^1"}}`, "usr/lib/node_modules/npm/node_modules/@s/a/package.json": `{"name":"@s/a","version":"1.0.0"}`,
+			"usr/lib/node_modules/npm/lib/package.json": `{"name":"inner","version":"1"}`, "home/x/node_modules/b/package.json": `{"name":"b","version":"1.0.0"}`,
+		}, []string{"* > pkg:npm/npm@10.0.0", "pkg:npm/%40s/a@1.0.0", "pkg:npm/npm@10.0.0", "pkg:npm/npm@10.0.0 > pkg:npm/%40s/a@1.0.0"}},
 	} {
 		r, err := scan.Dir(folder(t, c.files))
 		if err != nil || len(r.Notes) > 0 {
