@@ -49,13 +49,14 @@ const (
 	RecordScopes        Action = "RecordScopes"      // propose what may be scanned, withdraw it
 	ApproveScopes       Action = "ApproveScopes"     // by another person than who recorded
 	ViewSystems         Action = "ViewSystems"       // bills of materials, and who is hit
-	ManageSystems       Action = "ManageSystems"     // hand in bills of materials, decide (VEX)
+	ManageSystems       Action = "ManageSystems"     // hand in bills of materials
+	DecideWeaknesses    Action = "DecideWeaknesses"  // whether what is matched hits (VEX)
 	ManageAdvisories    Action = "ManageAdvisories"  // load what everybody is matched against
 	ViewNotices         Action = "ViewNotices"       // to owners of devices, through their ISP
 	SendNotices         Action = "SendNotices"
 )
 
-// group puts each action into its group of the policies. An action without a
+// group puts each action into its groups of the policies, parted by spaces. An action without a
 // group is permitted to administrators only: ApproveExceptions, ApproveScopes
 // and ManageAdvisories among them.
 var group = map[Action]string{
@@ -63,7 +64,8 @@ var group = map[Action]string{
 	ViewOrganisations: "view", ViewStatus: "view", TriageFindings: "decide", DecideIndicators: "decide", RevokeIndicators: "decide",
 	EnrolNodes: "operate", CutNodes: "operate", ViewQuarantine: "operate",
 	ViewActions: "view", ViewSurface: "view", ViewSystems: "view", ViewNotices: "view",
-	WorkActions: "decide", JudgeDiscoveries: "decide", SendNotices: "decide",
+	DecideWeaknesses: "decide operate",
+	WorkActions:      "decide", JudgeDiscoveries: "decide", SendNotices: "decide",
 	ReportSurveys: "operate", RecordScopes: "operate", ManageSystems: "operate",
 }
 
@@ -87,6 +89,7 @@ type Principal struct {
 // nothing. Only this package makes others.
 type Scope struct {
 	actor   string
+	name    string
 	action  Action
 	orgs    map[ident.ID]bool
 	list    []ident.ID
@@ -95,6 +98,9 @@ type Scope struct {
 
 // Actor names who acts, for the history: "person:…" or "hub:…".
 func (s Scope) Actor() string { return s.actor }
+
+// Name is what a person who acts is called; "" for the hub's own work.
+func (s Scope) Name() string { return s.name }
 
 // Action is what was asked for.
 func (s Scope) Action() Action { return s.action }
@@ -158,6 +164,7 @@ type Authorizer struct {
 
 type cacheKey struct {
 	person ident.ID
+	name   string
 	roles  string
 	action Action
 }
@@ -182,7 +189,7 @@ const maxHeld = 1 << 20
 // there, and returns the scope of those where it may; none is Denied. Answers
 // are remembered until the tree is another one.
 func (a *Authorizer) Scope(p Principal, tree *org.Tree, action Action) (Scope, error) {
-	key := cacheKey{p.ID, rolesKey(p.Roles), action}
+	key := cacheKey{p.ID, p.Name, rolesKey(p.Roles), action}
 	s, ok := a.recall(tree, key)
 	if !ok {
 		s = a.ask(p, tree, action)
@@ -227,7 +234,9 @@ func (a *Authorizer) ask(p Principal, tree *org.Tree, action Action) Scope {
 			allowed = append(allowed, o)
 		}
 	}
-	return newScope("person:"+string(p.ID), action, allowed)
+	s := newScope("person:"+string(p.ID), action, allowed)
+	s.name = p.Name
+	return s
 }
 
 // entitiesOf describes the person (an attribute per role with the set of
@@ -252,10 +261,11 @@ func entitiesOf(p Principal, tree *org.Tree, action Action) types.EntityMap {
 	person := uid("Person", p.ID)
 	m[person] = types.Entity{UID: person, Attributes: types.NewRecord(attrs)}
 	act := uid("Action", ident.ID(action))
-	m[act] = types.Entity{UID: act, Parents: types.NewEntityUIDSet()}
-	if g, ok := group[action]; ok {
-		m[act] = types.Entity{UID: act, Parents: types.NewEntityUIDSet(uid("Action", ident.ID(g)))}
+	var groups []types.EntityUID
+	for _, g := range strings.Fields(group[action]) {
+		groups = append(groups, uid("Action", ident.ID(g)))
 	}
+	m[act] = types.Entity{UID: act, Parents: types.NewEntityUIDSet(groups...)}
 	for _, o := range tree.All() {
 		e := types.Entity{UID: uid("Organisation", o.ID), Parents: types.NewEntityUIDSet()}
 		if _, known := tree.Get(o.Parent); known {

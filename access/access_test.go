@@ -40,6 +40,7 @@ var permitted = map[access.Action][]string{
 	access.ViewNodes: all, access.ViewOrganisations: all,
 	access.TriageFindings: decides, access.DecideIndicators: decides, access.RevokeIndicators: decides,
 	access.EnrolNodes: runs, access.CutNodes: runs, access.ViewQuarantine: runs,
+	access.DecideWeaknesses:    {"analyst", "operator", "administrator"},
 	access.ManageOrganisations: {"administrator"},
 	"SomethingNew":             {"administrator"},
 }

@@ -18,28 +18,35 @@ import (
 func (a *API) decisions() {
 	register(a, op{"decisions", http.MethodGet, "/decisions", "Documents of decisions (VEX), the newest first", access.ViewSystems},
 		func(ctx context.Context, s access.Scope, in *struct {
-			Org    ident.ID `query:"org" maxLength:"64"`
-			Cursor string   `query:"cursor" maxLength:"64"`
-			Limit  int      `query:"limit" minimum:"1" maximum:"500" default:"100"`
+			Org      ident.ID `query:"org" maxLength:"64"`
+			Weakness string   `query:"weakness" maxLength:"200" doc:"single decisions about it, those that ended among them"`
+			Cursor   string   `query:"cursor" maxLength:"64"`
+			Limit    int      `query:"limit" minimum:"1" maximum:"500" default:"100"`
 		}) (*struct{ Body systems.VEXPage }, error) {
-			p, err := a.b.Systems.Decided(ctx, s, in.Org, in.Cursor, in.Limit)
+			p, err := a.b.Systems.Decided(ctx, s, systems.VEXFilter{Org: in.Org, Weakness: in.Weakness, Cursor: in.Cursor, Limit: in.Limit})
 			return &struct{ Body systems.VEXPage }{p}, err
 		})
-	register(a, op{"decision-add", http.MethodPost, "/decisions", "Hand in a document of decisions (OpenVEX, CycloneDX or CSAF) about the systems of an organisation", access.ManageSystems},
+	register(a, op{"decision-add", http.MethodPost, "/decisions", "Hand in a document of decisions (OpenVEX, CycloneDX or CSAF) about the systems of an organisation", access.DecideWeaknesses},
 		func(ctx context.Context, s access.Scope, in *struct {
 			Org     ident.ID `query:"org" required:"true" maxLength:"64"`
 			Name    string   `query:"name" maxLength:"200" doc:"what the file is called"`
+			Below   bool     `query:"below" doc:"it holds for the organisations below, too"`
 			RawBody []byte   `contentType:"application/octet-stream"`
 		}) (*vexBody, error) {
-			v, err := a.b.Systems.Decide(ctx, s, in.Org, in.Name, in.RawBody)
+			v, err := a.b.Systems.Decide(ctx, s, in.Org, in.Name, in.Below, in.RawBody)
 			return &vexBody{v}, err
 		}, large(systems.MaxVEX))
+	register(a, op{"decision-choose", http.MethodPost, "/decisions/choose", "Decide about one hit: whether it hits, why, where and for how long that holds", access.DecideWeaknesses},
+		func(ctx context.Context, s access.Scope, in *struct{ Body systems.Choice }) (*vexBody, error) {
+			v, err := a.b.Systems.Choose(ctx, s, in.Body)
+			return &vexBody{v}, err
+		})
 	register(a, op{"decision", http.MethodGet, "/decisions/{id}", "A document of decisions, as it was handed in", access.ViewSystems},
 		func(ctx context.Context, s access.Scope, in *IDInput) (*file, error) {
 			v, document, err := a.b.Systems.Decisions(ctx, s, in.ID)
 			return &file{Type: "application/octet-stream", Disposition: `attachment; filename="` + string(v.ID) + `.json"`, Body: document}, err
 		})
-	register(a, op{"decision-withdraw", http.MethodPost, "/decisions/{id}/withdraw", "Take a document of decisions back: what it decided hits again", access.ManageSystems},
+	register(a, op{"decision-withdraw", http.MethodPost, "/decisions/{id}/withdraw", "Take a document of decisions back: what it decided hits again", access.DecideWeaknesses},
 		func(ctx context.Context, s access.Scope, in *struct {
 			IDInput
 			Body struct {

@@ -29,12 +29,12 @@ var systemVerbs = map[string]struct {
 }{
 	"list": {0, listSystems}, "add": {1, addSystem}, "show": {1, showSystem}, "upload": {2, uploadBill}, "bill": {1, fetchBill},
 	"compare": {1, compareBills}, "change": {1, changeSystem}, "retire": {1, retireSystem},
-	"decide": {1, decide}, "decisions": {0, listDecisions}, "withdraw": {1, withdrawDecisions}, "vex": {0, tellVEX},
+	"decide": {1, decide}, "judge": {2, judge}, "decisions": {0, listDecisions}, "withdraw": {1, withdrawDecisions}, "vex": {0, tellVEX},
 }
 
 func runSystem(ctx context.Context, env *environment, args []string) error {
 	if len(args) == 0 || systemVerbs[args[0]].do == nil {
-		return fault.New(fault.Invalid, opSystem, "say what: noroshi system list, add NAME --org SLUG, show SYSTEM, upload SYSTEM FILE, bill SYSTEM, compare SYSTEM, change SYSTEM, retire SYSTEM, decide FILE --org SLUG, decisions, withdraw DECISION --reason TEXT or vex --system NAME")
+		return fault.New(fault.Invalid, opSystem, "say what: noroshi system list, add NAME --org SLUG, show SYSTEM, upload SYSTEM FILE, bill SYSTEM, compare SYSTEM, change SYSTEM, retire SYSTEM, judge SYSTEM CVE --status STATUS, decide FILE --org SLUG, decisions, withdraw DECISION --reason TEXT or vex --system NAME")
 	}
 	verb := systemVerbs[args[0]]
 	c := asking(env, "system "+args[0])

@@ -33,15 +33,15 @@ func (r *Result) Weigh(known *exploited.Known, at Place) {
 // is the caller's to follow: a hit stays a hit, with the reason beside it.
 func (r *Result) Decide(d *vex.Decisions) {
 	for i := range r.Hits {
-		r.Hits[i].Decide(d, r.Product())
+		if decision, ok := r.Hits[i].Decided(d, r.Product()); ok {
+			r.Hits[i].Decision = &decision
+		}
 	}
 }
 
-// Decide adds what was decided about a hit in a system.
-func (h *Hit) Decide(d *vex.Decisions, system vex.Product) {
-	if decision, ok := d.Of(vex.Hit{Names: h.Names, Component: h.Package(), System: system}); ok {
-		h.Decision = &decision
-	}
+// Decided is what was decided about a hit in a system.
+func (h Hit) Decided(d *vex.Decisions, system vex.Product) (vex.Decision, bool) {
+	return d.Of(vex.Hit{Names: h.Names, Component: h.Package(), System: system})
 }
 
 // Statements are what is decided about the hits of a system. One about which

@@ -17,14 +17,15 @@ import (
 	"noroshi/ledger"
 )
 
-// decided is what an organisation decided, in memory.
+// decided is what an organisation decided, in memory: for itself, and what of it
+// holds below.
 type decided struct {
-	vex.Decisions
-	changed int64
+	own, below vex.Decisions
+	changed    int64
 }
 
 // takeDecisions takes over the decisions of organisations that changed theirs,
-// and has their systems looked at.
+// and has their systems looked at, and those below when something holds there.
 func (x *Systems) takeDecisions(ctx context.Context, list []row) error {
 	m, there := x.mem, map[ident.ID]bool{}
 	for _, r := range list {
@@ -39,9 +40,15 @@ func (x *Systems) takeDecisions(ctx context.Context, list []row) error {
 		}
 		now.changed = r.changed
 		m.mu.Lock()
+		reached := map[ident.ID]bool{org: true}
+		if was := m.decided[org]; now.below.Len() > 0 || was != nil && was.below.Len() > 0 {
+			for _, o := range m.tree().Subtree(org) {
+				reached[o] = true
+			}
+		}
 		m.decided[org] = now
 		for id, k := range m.of {
-			if k.Org == org {
+			if reached[k.Org] {
 				m.touched[id] = true
 			}
 		}
@@ -74,7 +81,12 @@ func (x *Systems) inForce(ctx context.Context, org ident.ID) (d *decided, err er
 			}
 			document, err := unpack(packed, MaxVEX, v.SHA256)
 			if err == nil {
-				_, err = d.Read(document)
+				d.own.Record = string(v.ID)
+				_, err = d.own.Read(document)
+			}
+			if err == nil && v.Below {
+				d.below.Record = string(v.ID)
+				_, err = d.below.Read(document)
 			}
 			return fault.Wrap("systems.in_force", err)
 		})
@@ -91,18 +103,62 @@ func (k *known) product() vex.Product {
 func (m *memory) hits(k *known) []affected.Hit { return m.decide(k, m.inventory.Hits(string(k.ID))) }
 
 func (m *memory) decide(k *known, hits []affected.Hit) []affected.Hit {
-	if of := m.decided[k.Org]; of != nil {
-		for i := range hits {
-			hits[i].Decide(&of.Decisions, k.product())
+	from := m.deciders(k.Org)
+	for i := range hits {
+		for _, f := range from {
+			d, ok := hits[i].Decided(f.said, f.product(k))
+			if !ok {
+				continue
+			}
+			d.From = string(f.org)
+			if was := hits[i].Decision; was != nil {
+				was.Oppose(d)
+				continue
+			}
+			hits[i].Decision = &d
 		}
 	}
 	return hits
 }
 
+// decider is who decides for an organisation.
+type decider struct {
+	org   ident.ID
+	said  *vex.Decisions
+	above bool
+}
+
+// deciders are who decides for an organisation: itself first, then those above it,
+// the nearest first, with what they decided for those below.
+func (m *memory) deciders(org ident.ID) (list []decider) {
+	if len(m.decided) == 0 {
+		return nil
+	}
+	if of := m.decided[org]; of != nil {
+		list = append(list, decider{org, &of.own, false})
+	}
+	for _, above := range m.tree().Ancestors(org) {
+		if of := m.decided[above]; of != nil && of.below.Len() > 0 {
+			list = append(list, decider{above, &of.below, true})
+		}
+	}
+	return list
+}
+
+// product is a system as a decider names it. Whoever is above means products: what
+// a system below happens to be called says nothing.
+func (f decider) product(k *known) vex.Product {
+	p := k.product()
+	if f.above {
+		p.Name = ""
+	}
+	return p
+}
+
 // decidedSum is a number that is another when other hits of a system are decided
 // to be none, or why they are is.
 func (m *memory) decidedSum(k *known) (sum uint64) {
-	if m.decided[k.Org] == nil {
+	if len(m.deciders(k.Org)) == 0 {
 		return 0
 	}
 	for _, x := range m.hits(k) {

@@ -20,10 +20,12 @@ import (
 const (
 	InForce   = "in_force"
 	Withdrawn = "withdrawn" // it decides nothing any more; what it said is kept
+	Replaced  = "replaced"  // by a later one about the same
+	Expired   = "expired"   // the moment has passed until which it was to hold
 )
 
-// VEX is a document of decisions about the systems of an organisation, and of no
-// other.
+// VEX is a document of decisions about the systems of an organisation, and of
+// those below it only when it says so.
 type VEX struct {
 	ID    ident.ID `json:"id"`
 	Org   ident.ID `json:"org"`
@@ -35,7 +37,10 @@ type VEX struct {
 	At      time.Time `json:"at"`
 	Changed time.Time `json:"changed"`
 	By      string    `json:"by"`               // who changed it last
+	Who     string    `json:"who,omitempty"`    // what that person is called
 	Reason  string    `json:"reason,omitempty"` // why it was withdrawn
+	Below   bool      `json:"below,omitempty"`  // it holds for the organisations below, too
+	Choice  *Chosen   `json:"choice,omitempty"` // the one decision that it is, when a person made it here
 	Version int64     `json:"version"`
 }
 
@@ -47,8 +52,9 @@ const (
 )
 
 // Decide hands in a document of decisions, which act from then on on what is
-// matched. The document that is in force already changes nothing.
-func (x *Systems) Decide(ctx context.Context, s access.Scope, org ident.ID, name string, document []byte) (v VEX, err error) {
+// matched; below says that they do so at the organisations below, too. The document
+// that is in force already changes nothing.
+func (x *Systems) Decide(ctx context.Context, s access.Scope, org ident.ID, name string, below bool, document []byte) (v VEX, err error) {
 	const op = "systems.decide"
 	if !s.Allows(org) {
 		return v, fault.New(fault.NotFound, op, "there is no organisation %.40q here", string(org))
@@ -70,20 +76,15 @@ func (x *Systems) Decide(ctx context.Context, s access.Scope, org ident.ID, name
 	if err != nil {
 		return v, x.aside(ctx, org, "decisions (VEX) "+name, document, err)
 	}
-	kept, err := pack(document)
-	if err != nil {
-		return v, fault.Wrap(op, err)
-	}
-	sum := sha256.Sum256(document)
 	report.File = name
-	v = VEX{ID: x.d.Ident.New(ident.VEX), Org: org, State: InForce, Report: report, SHA256: hex.EncodeToString(sum[:]), Bytes: len(document), At: x.now()}
+	v = VEX{ID: x.d.Ident.New(ident.VEX), Org: org, State: InForce, Report: report, At: x.now(), Who: s.Name(), Below: below}
 	err = x.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) error {
-		there, err := readVEX(ctx, tx, `org = ? AND state = ?`, string(org), InForce)
+		there, err := readVEX(ctx, tx, `org = ? AND state = ? AND about = ''`, string(org), InForce)
 		if err != nil {
 			return err
 		}
 		for _, old := range there {
-			if old.SHA256 == v.SHA256 {
+			if old.SHA256 == digest(document) && old.Below == below {
 				v = old
 				return nil
 			}
@@ -91,12 +92,30 @@ func (x *Systems) Decide(ctx context.Context, s access.Scope, org ident.ID, name
 		if len(there) >= maxVEXs {
 			return fault.New(fault.Exhausted, op, "an organisation has at most %d documents of decisions in force; withdraw some, or hand several in as one", maxVEXs)
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO vex_document (id, org, state, changed, at, version, body, document) VALUES (?,?,'',0,0,0,'',?)`, string(v.ID), string(org), kept); err != nil {
-			return err
-		}
-		return saveVEX(ctx, tx, &v, v.At, "decided")
+		return addVEX(ctx, tx, &v, document)
 	})
 	return v, x.after(ctx, op, err)
+}
+
+func digest(document []byte) string {
+	sum := sha256.Sum256(document)
+	return hex.EncodeToString(sum[:])
+}
+
+func addVEX(ctx context.Context, tx *ledger.Tx, v *VEX, document []byte) error {
+	kept, err := pack(document)
+	if err != nil {
+		return err
+	}
+	v.SHA256, v.Bytes, v.Version = digest(document), len(document), 0 // A transaction may be tried again.
+	about, until := "", int64(0)
+	if c := v.Choice; c != nil {
+		about, until = c.Weakness, ledger.Micros(c.Until)
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO vex_document (id, org, state, changed, at, version, body, document, about, until) VALUES (?,?,'',0,0,0,'',?,?,?)`, string(v.ID), string(v.Org), kept, about, until); err != nil {
+		return err
+	}
+	return saveVEX(ctx, tx, v, v.At, "decided")
 }
 
 // saveVEX writes a record and its line of history, and takes its number.
@@ -136,21 +155,32 @@ type VEXPage struct {
 	Next  string `json:"next,omitempty"`
 }
 
-// Decided lists documents of decisions, the newest first; of all organisations
-// in reach when none is named.
-func (x *Systems) Decided(ctx context.Context, s access.Scope, org ident.ID, cursor string, limit int) (VEXPage, error) {
+// VEXFilter chooses documents of decisions. Empty parts choose all.
+type VEXFilter struct {
+	Org      ident.ID
+	Weakness string // those that a person made here about it
+	Cursor   string
+	Limit    int
+}
+
+// Decided lists documents of decisions, the newest first.
+func (x *Systems) Decided(ctx context.Context, s access.Scope, f VEXFilter) (VEXPage, error) {
 	orgs := s.Orgs()
-	if org != "" {
+	if f.Org != "" {
 		orgs = nil
-		if s.Allows(org) {
-			orgs = []ident.ID{org}
+		if s.Allows(f.Org) {
+			orgs = []ident.ID{f.Org}
 		}
 	}
 	where, args := ledger.In(orgs)
 	where = "org IN " + where
-	if cursor != "" {
-		where, args = where+" AND id < ?", append(args, cursor)
+	if f.Weakness != "" {
+		where, args = where+" AND about = ?", append(args, f.Weakness)
 	}
+	if f.Cursor != "" {
+		where, args = where+" AND id < ?", append(args, f.Cursor)
+	}
+	limit := f.Limit
 	if limit <= 0 || limit > 500 {
 		limit = 100
 	}
@@ -207,7 +237,7 @@ func (x *Systems) Withdraw(ctx context.Context, s access.Scope, id ident.ID, ver
 		if v.Version != version || v.State != InForce {
 			return fault.New(fault.Conflict, op, "somebody withdrew it meanwhile; read it again")
 		}
-		v.State, v.Reason = Withdrawn, reason
+		v.State, v.Reason, v.Who = Withdrawn, reason, s.Name()
 		return saveVEX(ctx, tx, &v, x.now(), "withdrawn")
 	})
 	return v, x.after(ctx, op, err)

@@ -26,7 +26,7 @@ func decision(name, product, status string, day int) []byte {
 
 func (r *rig) decide(t testing.TB, s access.Scope, document []byte) systems.VEX {
 	t.Helper()
-	v, err := r.Decide(t.Context(), s, s.Orgs()[0], "ours.json", document)
+	v, err := r.Decide(t.Context(), s, s.Orgs()[0], "ours.json", false, document)
 	must(t, err)
 	return v
 }
@@ -126,7 +126,7 @@ func TestDecisionsAreOfOneOrganisation(t *testing.T) {
 		if r.board.only(t).Decision != nil {
 			t.Error("one organisation decided about another's system")
 		}
-		_, err := r.Decide(ctx, r.b, orgA, "x", document)
+		_, err := r.Decide(ctx, r.b, orgA, "x", false, document)
 		_, _, read := r.Decisions(ctx, r.b, v.ID)
 		_, withdrawn := r.Withdraw(ctx, r.b, v.ID, v.Version, "x")
 		for what, err := range map[string]error{"decides": err, "reads": read, "withdraws": withdrawn} {
@@ -134,17 +134,17 @@ func TestDecisionsAreOfOneOrganisation(t *testing.T) {
 				t.Errorf("another %s: %v", what, err)
 			}
 		}
-		if p, err := r.Decided(ctx, r.b, "", "", 0); err != nil || len(p.Items) != 0 {
+		if p, err := r.Decided(ctx, r.b, systems.VEXFilter{}); err != nil || len(p.Items) != 0 {
 			t.Errorf("another sees %+v, %v", p, err)
 		}
-		if p, err := r.Decided(ctx, r.centre, orgA, "", 0); err != nil || len(p.Items) != 1 || p.Items[0].ID != v.ID {
+		if p, err := r.Decided(ctx, r.centre, systems.VEXFilter{Org: orgA}); err != nil || len(p.Items) != 1 || p.Items[0].ID != v.ID {
 			t.Errorf("the centre sees %+v, %v", p, err)
 		}
 		if _, kept, err := r.Decisions(ctx, r.a, v.ID); err != nil || string(kept) != string(document) {
 			t.Errorf("kept is %s, %v", kept, err)
 		}
 		for name, text := range map[string]string{"no JSON": "{", "nothing decided": string(decision("CVE-2026-1", "pkg:npm/left", "perhaps", 1))} {
-			if _, err := r.Decide(ctx, r.a, orgA, "x", []byte(text)); fault.KindOf(err) != fault.Invalid {
+			if _, err := r.Decide(ctx, r.a, orgA, "x", false, []byte(text)); fault.KindOf(err) != fault.Invalid {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -152,7 +152,7 @@ func TestDecisionsAreOfOneOrganisation(t *testing.T) {
 			t.Errorf("set aside was %+v", r.aside)
 		}
 		r.full = fault.New(fault.Exhausted, "disk", "nearly full")
-		if _, err := r.Decide(ctx, r.a, orgA, "x", document); fault.KindOf(err) != fault.Exhausted {
+		if _, err := r.Decide(ctx, r.a, orgA, "x", false, document); fault.KindOf(err) != fault.Exhausted {
 			t.Errorf("the disk is nearly full: %v", err)
 		}
 		r.full = nil
@@ -167,7 +167,7 @@ func TestDecisionsAreOfOneOrganisation(t *testing.T) {
 		if n, err := r.Forget(ctx, orgA, time.Time{}); err != nil || n != 1 {
 			t.Errorf("deleted were %d, %v", n, err)
 		}
-		if p, err := r.Decided(ctx, r.centre, "", "", 0); err != nil || len(p.Items) != 0 {
+		if p, err := r.Decided(ctx, r.centre, systems.VEXFilter{}); err != nil || len(p.Items) != 0 {
 			t.Errorf("%+v stay, %v", p, err)
 		}
 	})

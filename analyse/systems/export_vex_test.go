@@ -32,7 +32,7 @@ func TestWhatIsToldOfDecisionsIsReadBack(t *testing.T) {
 			t.Fatalf("%s: %+v, %v\n%s", format, report, err, document)
 		}
 		// The other organisation takes it over for a system of that name.
-		if _, err := r.Decide(ctx, r.b, orgB, format, document); err != nil {
+		if _, err := r.Decide(ctx, r.b, orgB, format, false, document); err != nil {
 			t.Errorf("%s: %v", format, err)
 		}
 		if f, err := r.Found(ctx, r.b, other.ID); err != nil || f.Decided != 0 {

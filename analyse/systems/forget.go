@@ -10,7 +10,7 @@ import (
 )
 
 // Forget deletes the bills of materials of an organisation that are not in force,
-// and the decisions that were withdrawn, from before a moment; the zero time means
+// and the decisions that do not hold any more, from before a moment; the zero time means
 // all of its systems and decisions.
 func (x *Systems) Forget(ctx context.Context, org ident.ID, before time.Time) (n int64, err error) {
 	all := before.IsZero()
@@ -21,7 +21,7 @@ func (x *Systems) Forget(ctx context.Context, org ident.ID, before time.Time) (n
 	}
 	list := []deletion{
 		{`DELETE FROM system_bill WHERE org = ? AND at < ? AND number < (SELECT MAX(newer.number) FROM system_bill newer WHERE newer.system = system_bill.system)`, []any{o, at}},
-		{`DELETE FROM vex_document WHERE org = ? AND at < ? AND state = ?`, []any{o, at, Withdrawn}},
+		{`DELETE FROM vex_document WHERE org = ? AND at < ? AND state <> ?`, []any{o, at, InForce}},
 	}
 	if all {
 		list = []deletion{{`DELETE FROM system_bill WHERE org = ?`, []any{o}}, {`DELETE FROM vex_document WHERE org = ?`, []any{o}}, {`DELETE FROM system WHERE org = ?`, []any{o}}}

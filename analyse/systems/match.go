@@ -80,6 +80,9 @@ const (
 
 // match hands in what is hit otherwise than the last survey said.
 func (x *Systems) match(ctx context.Context, l look) error {
+	if err := x.expire(ctx); err != nil {
+		return fault.Wrap("systems.expire", err)
+	}
 	if err := x.Refresh(ctx); err != nil {
 		return err
 	}

@@ -67,11 +67,11 @@ func TestWhateverComesFirstTheActionsAreTheSame(t *testing.T) {
 				product := fmt.Sprint("pkg:npm/p", random.IntN(4), []string{"", "@2.0.0", "?vers=vers:npm/<2.0.0"}[random.IntN(3)])
 				status := []string{"not_affected", "not_affected", "affected"}[random.IntN(3)]
 				for n := range 6 {
-					_, err := x.Decide(ctx, s, s.Orgs()[0], "x", decision(fmt.Sprint("CVE-2026-", n), product, status, 1+random.IntN(28)))
+					_, err := x.Decide(ctx, s, s.Orgs()[0], "x", false, decision(fmt.Sprint("CVE-2026-", n), product, status, 1+random.IntN(28)))
 					must(t, err)
 				}
 			case 7:
-				p, err := x.Decided(ctx, s, "", "", 0)
+				p, err := x.Decided(ctx, s, systems.VEXFilter{})
 				must(t, err)
 				if len(p.Items) == 0 {
 					break

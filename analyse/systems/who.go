@@ -82,6 +82,7 @@ func (x *Systems) WhoIsHit(ctx context.Context, s access.Scope, name, cursor str
 	if err != nil {
 		return w, err
 	}
+	veil(s, w.Items)
 	return w, fault.Wrap(op, x.standing(ctx, s, w.Items))
 }
 
@@ -133,6 +134,15 @@ func (m *memory) who(s access.Scope, name string, from, limit int) (w Who, err e
 		w.Next = strconv.Itoa(from + limit)
 	}
 	return w, nil
+}
+
+// veil keeps from a reader below where a decision stands above.
+func veil(s access.Scope, list []Hit) {
+	for _, h := range list {
+		if d := h.Decision; d != nil && !s.Allows(ident.ID(d.From)) {
+			d.Record = ""
+		}
+	}
 }
 
 func countSilent(hits []affected.Hit) (n int) {
@@ -199,5 +209,6 @@ func (x *Systems) Found(ctx context.Context, s access.Scope, id ident.ID) (f Fou
 		}
 	}
 	m.mu.RUnlock()
+	veil(s, f.Hits)
 	return f, fault.Wrap("systems.found", x.standing(ctx, s, f.Hits))
 }

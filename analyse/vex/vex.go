@@ -61,6 +61,7 @@ type Statement struct {
 	At            time.Time
 	Author        string
 	Document      string
+	record        string
 }
 
 // Hit is what is asked about: a weakness in a component of a system.
@@ -81,6 +82,10 @@ type Decision struct {
 	Author        string    `json:"author,omitempty"`
 	Document      string    `json:"document,omitempty"`
 	Against       []string  `json:"against,omitempty"`
+	// Record is what the caller keeps the document under, and From the organisation
+	// that decided, where decisions are kept.
+	Record string `json:"record,omitempty"`
+	From   string `json:"from,omitempty"`
 }
 
 // Silent tells whether the hit needs nothing done.
@@ -88,6 +93,7 @@ func (d Decision) Silent() bool { return d.Status == NotAffected || d.Status == 
 
 // Decisions are all that were read. The zero value is empty and usable.
 type Decisions struct {
+	Record string // what is read from now on belongs to it
 	byName map[string][]*Statement
 	n      int
 }
@@ -100,6 +106,7 @@ func (d *Decisions) Add(s Statement) error {
 	if err := s.check(); err != nil {
 		return err
 	}
+	s.record = d.Record
 	if d.byName == nil {
 		d.byName = map[string][]*Statement{}
 	}
@@ -178,13 +185,20 @@ func (d *Decisions) Of(h Hit) (Decision, bool) {
 		return slices.Index(caution, a.Status) - slices.Index(caution, b.Status)
 	})
 	s := all[0]
-	out := Decision{Status: s.Status, Justification: s.Justification, Why: s.Why, Action: s.Action, At: s.At, Author: s.Author, Document: s.Document}
+	out := Decision{Status: s.Status, Justification: s.Justification, Why: s.Why, Action: s.Action, At: s.At, Author: s.Author, Document: s.Document, Record: s.record}
 	for _, other := range all[1:] {
-		if len(out.Against) < maxAgainst && other.Status != s.Status && (other.Author != s.Author || other.At.Equal(s.At)) {
-			out.Against = append(out.Against, string(other.Status)+" "+other.At.UTC().Format(time.DateOnly)+" "+strings.TrimSpace(other.Author+" "+other.Document))
+		if other.Author != s.Author || other.At.Equal(s.At) {
+			out.Oppose(Decision{Status: other.Status, At: other.At, Author: other.Author, Document: other.Document})
 		}
 	}
 	return out, true
+}
+
+// Oppose notes a decision that counts less, when it says otherwise.
+func (d *Decision) Oppose(other Decision) {
+	if len(d.Against) < maxAgainst && other.Status != d.Status {
+		d.Against = append(d.Against, string(other.Status)+" "+other.At.UTC().Format(time.DateOnly)+" "+strings.TrimSpace(other.Author+" "+other.Document))
+	}
 }
 
 // matches says whether a statement is about a hit. A product that is not said to

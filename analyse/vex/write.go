@@ -20,7 +20,8 @@ type Document struct {
 	At     time.Time
 	System Product
 	// Statements are about components of the system, one component each; System in
-	// them is not looked at.
+	// them is not looked at. One without a component, and in OpenVEX all when no
+	// system is named, stand for themselves.
 	Statements []Statement
 }
 
@@ -72,9 +73,16 @@ func (p Product) ranged() string {
 func (d Document) openVEX() openVEX {
 	out := openVEX{Context: "https://openvex.dev/ns/v0.2.0", ID: d.ID, Author: d.Author, Timestamp: d.At, Version: 1, Statements: []openVEXStatement{}}
 	for _, s := range d.Statements {
-		system := openVEXProduct{ID: d.System.purl().String(), Subcomponents: []openVEXProduct{{ID: s.Product.ranged()}}}
+		part := openVEXProduct{ID: s.Product.ranged()}
+		if d.System.said() {
+			whole := openVEXProduct{ID: d.System.purl().String()}
+			if s.Product.said() {
+				whole.Subcomponents = []openVEXProduct{part}
+			}
+			part = whole
+		}
 		out.Statements = append(out.Statements, openVEXStatement{
-			Vulnerability: openVEXWeakness{s.Weakness[0], s.Weakness[1:]}, Timestamp: s.At, Products: []openVEXProduct{system},
+			Vulnerability: openVEXWeakness{s.Weakness[0], s.Weakness[1:]}, Timestamp: s.At, Products: []openVEXProduct{part},
 			Status: s.Status, Justification: s.Justification, Impact: s.Why, Action: s.Action,
 		})
 	}

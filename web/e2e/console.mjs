@@ -144,12 +144,37 @@ try {
     await shot("surface-ja");
     await axe("surface");
   });
-  await step("who is hit is one question, and its action is claimed by keyboard", async () => {
+  await step("who is hit is one question, decided and taken back by keyboard", async () => {
     await page.goto(origin + "/hit?name=CVE-2026-90001");
     await page.locator("tbody tr", { hasText: "shop" }).waitFor();
-    assert.match(await page.locator("tbody tr").first().innerText(), /left 2\.0\.0[\s\S]*2\.0\.1[\s\S]*web 1\.0\.0 → left 2\.0\.0/);
+    await page.keyboard.press("j");
+    assert.match(await page.locator("tbody tr.on").innerText(), /left 2\.0\.0[\s\S]*2\.0\.1/);
+    await page.locator("article .fields", { hasText: "web 1.0.0 → left 2.0.0" }).waitFor();
+    await page.locator("tbody a .state-open").waitFor();
     await shot("hit-ja");
     await axe("who is hit");
+    await page.keyboard.press("d");
+    const form = page.locator("form.decide");
+    await form.locator("select").first().waitFor();
+    assert.equal(await form.getByRole("button", { name: "決定" }).isDisabled(), true, "a decision without a reason can be sent");
+    await form.getByLabel("影響なしの理由").selectOption("vulnerable_code_not_in_execute_path");
+    await form.getByLabel("補足").fill("この機能は無効にしています");
+    await shot("decide-ja");
+    await axe("deciding");
+    await form.getByLabel("補足").press("Enter");
+    await page.locator("tbody tr", { hasText: "影響なし" }).waitFor();
+    await page.locator("article .near .state-in_force").waitFor();
+    assert.match(await page.locator("article .near li").first().innerText(), /脆弱なコードは実行されない[\s\S]*無効[\s\S]*administrator[\s\S]*どの版でも/);
+    await page.locator("tbody a .state-refuted").waitFor();
+    await shot("decided-ja");
+    await axe("decided");
+    await page.locator("article .near button").first().click();
+    await page.locator(".ask input").fill("機能を有効にしたため");
+    await page.locator(".ask input").press("Enter");
+    await page.locator("article .near .state-withdrawn").waitFor();
+    await page.locator("tbody a .state-open").waitFor();
+  });
+  await step("its action is claimed by keyboard", async () => {
     await page.locator("tbody a .state-open").click();
     await page.locator("article .fields").waitFor();
     await page.keyboard.press("c");
@@ -163,7 +188,7 @@ try {
     await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
     await page.getByRole("button", { name: "English" }).click();
     for (const [path, name] of [["/", "beacon"], ["/findings?state=all", "findings"], ["/indicators?id=" + drill.indicator, "indicator"], ["/search", "search"], ["/nodes", "nodes"], ["/status?at=hop:store", "status"],
-      ["/actions?state=all", "actions"], ["/surface", "surface"], ["/surface?view=scopes", "scopes"], ["/surface?view=discoveries", "discoveries"], ["/surface?view=scans", "scans"], ["/hit", "systems"], ["/crypto", "crypto"], ["/notices", "notices"], ["/report", "report"]]) {
+      ["/actions?state=all", "actions"], ["/surface", "surface"], ["/surface?view=scopes", "scopes"], ["/surface?view=discoveries", "discoveries"], ["/surface?view=scans", "scans"], ["/hit", "systems"], ["/hit?name=CVE-2026-90001", "hit"], ["/crypto", "crypto"], ["/notices", "notices"], ["/report", "report"]]) {
       await page.goto(origin + path);
       await page.getByRole("main").locator("h1").waitFor();
       await page.waitForLoadState("load");

@@ -1,12 +1,13 @@
 // Both languages of the interface side by side. A missing text is a type error,
 // so it cannot be forgotten. Terms follow the project's glossary.
 import { createContext, useContext } from "react";
+import { decisions } from "./texts/decisions.ts";
 import { exposure } from "./texts/exposure.ts";
 import { line } from "./texts/line.ts";
 
 export type Lang = "ja" | "en";
 
-const texts = { ...line, ...exposure };
+const texts = { ...line, ...exposure, ...decisions };
 
 export type Key = keyof typeof texts;
 export const LangContext = createContext<Lang>("ja");

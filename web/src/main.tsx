@@ -72,7 +72,7 @@ function Shell({ session, other, turn }: { session: Session; other: () => void; 
   const [now, setNow] = useState(() => new Date());
   useEffect(() => { const id = setInterval(() => setNow(new Date()), 1000); return () => clearInterval(id); }, []);
   useEffect(() => {
-    const reads: Record<string, string[]> = { signal: ["beacon", "indicator"], finding: ["findings", "finding", "beacon"], indicator: ["indicators", "indicator", "beacon"], node: ["nodes", "status"], status: ["status"], action: ["actions", "action"] };
+    const reads: Record<string, string[]> = { signal: ["beacon", "indicator"], finding: ["findings", "finding", "beacon"], indicator: ["indicators", "indicator", "beacon"], node: ["nodes", "status"], status: ["status"], action: ["actions", "action", "hit", "systems"] };
     const due = new Set<string>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const live = new EventSource("/api/v1/live");

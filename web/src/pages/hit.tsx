@@ -1,12 +1,13 @@
 // 影響照会 Who is hit: one question, answered by every bill of materials in reach.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef } from "react";
-import { type Decision, type Feed, get, type Hit, type List, type Org, post, query, type System, type SystemDetail, type Who } from "../api.ts";
+import { useEffect, useRef, useState } from "react";
+import { type Feed, get, type Hit, type List, type Org, post, query, type System, type SystemDetail, type Who } from "../api.ts";
 import { clockTime, useT } from "../i18n.ts";
 import { useCursor, useKeys } from "../keys.ts";
 import { setParams, useLocation } from "../route.ts";
 import { Failed, Lead, StateMark } from "../ui.tsx";
 import { day } from "./actions.tsx";
+import { Chosen, Decided, DecideForm } from "./decide.tsx";
 import { useOrg } from "./surface.tsx";
 
 export function HitPage({ orgs }: { orgs: Org[] }) {
@@ -23,42 +24,64 @@ export function HitPage({ orgs }: { orgs: Org[] }) {
   return (
     <>
       <Lead urgent={!!w?.systems || doubted > 0} help="helpHit">{w ? (w.systems ? `${w.asked}: ${w.organisations} ${t("organisationsHit")}, ${w.systems} ${t("systemsHit")}` : `${w.asked}: ${t("nobodyHit")} (${w.looked} ${t("systemsLooked")}${w.decided ? `, ${w.decided} ${t("decidedNone")}` : ""})`) : doubted ? `${doubted} ${t("feedsDoubted")}` : t("askWho")}</Lead>
-      <form className="queryline" onSubmit={(e) => { e.preventDefault(); const v = input.current!.value.trim(); if (v) setParams({ name: v, id: undefined, cursor: undefined }, false); }}>
+      <form className="queryline" onSubmit={(e) => { e.preventDefault(); const v = input.current!.value.trim(); if (v) setParams({ name: v, id: undefined, at: undefined, cursor: undefined }, false); }}>
         <input ref={input} key={name} defaultValue={name} placeholder="CVE-2024-3094 (/)" aria-label={t("weaknessName")} className="mono" />
         <button type="submit">{t("run")}</button>
         {w && w.items.length > 0 && <a className="muted" href={"/api/v1/who-is-hit/export.csv" + query({ name })} target="_blank" rel="noreferrer" download>{t("exportCsv")}</a>}
       </form>
       {who.error ? <Failed error={who.error} /> : null}
       {w && w.items.length > 0 && <Hits w={w} orgs={orgs} />}
-      {w?.next && <p className="main"><button onClick={() => setParams({ cursor: w.next }, false)}>→</button></p>}
       {!name && <Systems orgs={orgs} feeds={feeds.data?.items ?? []} />}
     </>
   );
 }
 
+// keyOf tells a hit from the others of an answer.
+const keyOf = (h: Hit) => `${h.system} ${h.weakness} ${h.purl || h.component}`;
+
 function Hits({ w, orgs }: { w: Who; orgs: Org[] }) {
   const { t, lang } = useT();
   const name = useOrg(orgs);
+  const { params } = useLocation();
+  const at = params.get("at") ?? undefined;
+  const [deciding, setDeciding] = useState(false);
+  const items = w.items.map((h) => ({ ...h, id: keyOf(h) }));
+  const one = items.find((h) => h.id === at);
+  const select = (id?: string) => { setDeciding(false); setParams({ at: id }); };
+  useKeys({ ...useCursor(items, at, select), d: () => { if (one) setDeciding(true); }, Escape: () => (deciding ? setDeciding(false) : select()) });
   return (
-    <section className="main scroll">
-      <table className="dense">
-        <thead><tr><th>{t("org")}</th><th>{t("system")}</th><th>{t("component")}</th><th>{t("fixedIn")}</th><th>{t("path")}</th><th>{t("exposedAs")}</th><th>{t("owner")}</th><th>{t("decision")}</th><th>{t("state")}</th><th className="num">{t("due")}</th></tr></thead>
-        <tbody>{w.items.map((h, i) => (
-          <tr key={i}>
-            <td>{name(h.org)}</td><td><a href={"/hit?id=" + h.system}>{h.name}</a> <small className="muted">{h.version}</small></td><td className="mono">{h.component}</td><td className="mono">{h.fixed || "—"}</td><td title={(h.path ?? []).join(" → ")} className="muted">{(h.path ?? []).join(" → ") || "—"}</td>
-            <td><Reached h={h} /></td><td>{h.owner || "—"}</td><td>{h.decision ? <Decided d={h.decision} /> : "—"}</td><td>{h.action ? <a href={"/actions?state=all&id=" + h.action.id}><StateMark state={h.action.state} /></a> : "—"}</td><td className="num">{h.action ? day(h.action.due, lang) : "—"}</td>
-          </tr>
-        ))}</tbody>
-      </table>
-    </section>
+    <div className="split">
+      <section className="main scroll">
+        <table className="dense">
+          <thead><tr><th>{t("org")}</th><th>{t("system")}</th><th>{t("component")}</th><th>{t("fixedIn")}</th><th>{t("exposedAs")}</th><th>{t("decision")}</th><th>{t("state")}</th><th className="num">{t("due")}</th></tr></thead>
+          <tbody>{items.map((h) => (
+            <tr key={h.id} id={h.id} className={h.id === at ? "on" : ""} aria-selected={h.id === at} onClick={() => select(h.id)}>
+              <td>{name(h.org)}</td><td><a href={"/hit?id=" + h.system}>{h.name}</a> <small className="muted">{h.version}</small></td><td className="mono">{h.component}</td><td className="mono">{h.fixed || "—"}</td>
+              <td><Reached h={h} /></td><td>{h.decision ? <Decided d={h.decision} of={h.org} name={name} /> : "—"}</td><td>{h.action ? <a href={"/actions?state=all&id=" + h.action.id}><StateMark state={h.action.state} /></a> : "—"}</td><td className="num">{h.action ? day(h.action.due, lang) : "—"}</td>
+            </tr>
+          ))}</tbody>
+        </table>
+        {w.next && <button onClick={() => setParams({ cursor: w.next, at: undefined }, false)}>→</button>}
+      </section>
+      <aside className="peek" aria-label={t("decision")}>
+        {!one ? <p className="empty">{t("pickHit")}</p> : (
+          <article>
+            <h2>{one.weakness} <small className="mono">{one.component}</small></h2>
+            <p className="muted">{name(one.org)} · <a href={"/hit?id=" + one.system}>{one.name}</a> {one.version} · {t("owner")}: {one.owner || "—"}</p>
+            {deciding ? <DecideForm key={one.id} h={one} orgs={orgs} close={() => setDeciding(false)} /> : <p className="actions"><button onClick={() => setDeciding(true)}>{t("decideHit")}</button></p>}
+            <dl className="fields">
+              <div><dt>{t("decision")}</dt><dd>{one.decision ? <Decided d={one.decision} of={one.org} name={name} /> : "—"}</dd></div>
+              <div><dt>{t("path")}</dt><dd>{(one.path ?? []).join(" → ") || "—"}</dd></div>
+              <div><dt>{t("fixedIn")}</dt><dd className="mono">{one.fixed || "—"}</dd></div>
+              <div><dt>{t("exposedAs")}</dt><dd><Reached h={one} /></dd></div>
+              <div><dt>{t("advisories")}</dt><dd className="mono">{one.by.join(", ")}</dd></div>
+            </dl>
+            <Chosen weakness={one.weakness} system={one.system} name={name} />
+          </article>
+        )}
+      </aside>
+    </div>
   );
-}
-
-// What was decided about a hit, with why and by whom.
-function Decided({ d }: { d: Decision }) {
-  const { t, word } = useT();
-  const why = [d.justification && word(d.justification), d.why, d.author, d.document].filter(Boolean).join(" · ");
-  return <span className={d.status === "not_affected" || d.status === "fixed" ? "ok" : "amber"}>{word("vex_" + d.status)}{why && <small className="muted"> {why}</small>}{d.against && <small className="amber"> {t("decidedAgainst")}: {d.against.join("; ")}</small>}</span>;
 }
 
 // Reached says how a system is reached from outside, and who says so.
@@ -93,14 +116,15 @@ function Systems({ orgs, feeds }: { orgs: Org[]; feeds: Feed[] }) {
         {feeds.length === 0 && <p className="muted">{t("noFeeds")}</p>}
         {feeds.length > 0 && <table className="dense"><tbody>{feeds.map((f) => <tr key={f.name}><td>{f.name}</td><td className="muted">{f.kind}</td><td className="num">{f.believed ? clockTime(f.believed.at, lang) : "—"}</td><td>{f.waiting ? <span className="amber">◇ {pick(f.why ?? "", f.why_ja)} <button onClick={() => accept.mutate(f)}>{t("believe")}</button></span> : <span className="ok">✓</span>}</td></tr>)}</tbody></table>}
       </section>
-      <aside className="peek" aria-label={t("system")}>{at ? <SystemPeek id={at} name={name} /> : <p className="empty">{t("pickOne")}</p>}</aside>
+      <aside className="peek" aria-label={t("system")}>{at ? <SystemPeek key={at} id={at} name={name} orgs={orgs} /> : <p className="empty">{t("pickOne")}</p>}</aside>
     </div>
   );
 }
 
-function SystemPeek({ id, name }: { id: string; name: (org: string) => string }) {
+function SystemPeek({ id, name, orgs }: { id: string; name: (org: string) => string; orgs: Org[] }) {
   const { t, lang, word } = useT();
   const one = useQuery({ queryKey: ["systems", "one", id], queryFn: () => get<SystemDetail>("/systems/" + id) });
+  const [deciding, setDeciding] = useState<string>();
   const d = one.data;
   if (!d) return one.error ? <Failed error={one.error} /> : null;
   const s = d.system;
@@ -109,7 +133,7 @@ function SystemPeek({ id, name }: { id: string; name: (org: string) => string })
       <h2>{s.name}</h2>
       <p className="muted">{name(s.org)} · {t("owner")}: {s.owner || "—"} · {s.importance ? word(s.importance) : "—"} {(s.seen_as ?? []).join(" ")}</p>
       <h3>{t("weaknesses")} <small className="num">{d.found.total}</small>{d.found.decided > 0 && <small className="muted"> {d.found.decided} {t("decidedNone")}</small>}</h3>
-      <ul className="near">{d.found.hits.slice(0, 100).map((h, i) => <li key={i}><a href={"/hit?name=" + h.weakness}>{h.weakness}</a> <span className="mono">{h.component}</span> {h.fixed && <small className="muted">→ {h.fixed}</small>}{h.decision && <div><Decided d={h.decision} /></div>}{h.path && h.path.length > 1 && <div className="muted">{h.path.join(" → ")}</div>}</li>)}</ul>
+      <ul className="near">{d.found.hits.slice(0, 100).map((h, i) => <li key={i}><a href={"/hit" + query({ name: h.weakness, at: keyOf(h) })}>{h.weakness}</a> <span className="mono">{h.component}</span> {h.fixed && <small className="muted">→ {h.fixed}</small>}{h.decision && <div><Decided d={h.decision} of={h.org} name={name} /></div>}{h.path && h.path.length > 1 && <div className="muted">{h.path.join(" → ")}</div>}{deciding === keyOf(h) ? <DecideForm h={h} orgs={orgs} close={() => setDeciding(undefined)} /> : <button className="quiet" aria-label={`${t("decideOne")}: ${h.weakness} ${h.component}`} onClick={() => setDeciding(keyOf(h))}>{t("decideOne")}</button>}</li>)}</ul>
       {d.found.hits.length > 0 && <p className="muted">{t("tellVex")}: {["openvex", "cyclonedx", "csaf"].map((f) => <a key={f} href={`/api/v1/systems/${s.id}/vex?format=${f}`} target="_blank" rel="noreferrer" download>{{ openvex: "OpenVEX", cyclonedx: "CycloneDX", csaf: "CSAF" }[f]} </a>)}</p>}
       {Object.keys(d.found.unjudged ?? {}).length > 0 && <><h3>{t("unjudged")}</h3><ul>{Object.entries(d.found.unjudged).map(([k, n]) => <li key={k}><b className="num">{n}</b> {k}</li>)}</ul></>}
       <h3>{t("bills")}</h3>
