@@ -39,6 +39,7 @@ func parse(said []byte) (map[string]port, error) {
 // not.
 type tally struct {
 	asked, product, version, wrong int
+	silent                         int      // of those asked, whose version nobody can know
 	lines                          []string // of the newest round
 }
 
@@ -49,6 +50,9 @@ func (t *tally) judge(ports map[string]port, truth map[string]string) {
 		p := ports[s.target()]
 		want := upstream(truth[s.pkg])
 		t.asked++
+		if s.silent != "" {
+			t.silent++
+		}
 		if same(p.Vendor+" "+p.Product, s.product) {
 			t.product++
 		} else {
@@ -76,9 +80,8 @@ func (t *tally) note(s service, p port, format string, args ...any) {
 	t.lines = append(t.lines, fmt.Sprintf("  %-10s %-24s said %q: %s", s.target(), s.pkg, strings.Join([]string{p.Service, p.Vendor, p.Product, p.Version, p.Package}, "|"), fmt.Sprintf(format, args...)))
 }
 
-func (t *tally) share(n int) float64 {
-	return float64(1000*n/max(t.asked, 1)) / 1000
-}
+// share is cut and not rounded: what is nearly right is not right.
+func share(n, of int) float64 { return float64(1000*n/max(of, 1)) / 1000 }
 
 func (t *tally) print(out io.Writer) {
 	fmt.Fprintf(out, "not right, in the last round (service|vendor|product|version|package):\n%s\n", strings.Join(t.lines, "\n"))

@@ -41,11 +41,12 @@ type options struct {
 }
 
 // figures is what the last line says. The shares are of all services, whether
-// their protocol tells a version or not.
+// they tell a version or not; and one is of those that tell it.
 type figures struct {
 	Services     int     `json:"services"`
 	ProductRight float64 `json:"product_right"`
 	VersionRight float64 `json:"version_right"`
+	VersionTold  float64 `json:"version_right_of_told"`
 	VersionWrong int     `json:"version_wrong"`
 	Seconds      float64 `json:"seconds"`
 	NmapSeconds  float64 `json:"nmap_seconds"` // nought where nmap is absent
@@ -79,7 +80,8 @@ func bench(ctx context.Context, out io.Writer, o options) error {
 		took = append(took, d)
 	}
 	t.print(out)
-	f := figures{Services: len(services), ProductRight: t.share(t.product), VersionRight: t.share(t.version), VersionWrong: t.wrong, Seconds: round(kit.Quantile(took, 0.5))}
+	f := figures{Services: len(services), ProductRight: share(t.product, t.asked), VersionRight: share(t.version, t.asked),
+		VersionTold: share(t.version, t.asked-t.silent), VersionWrong: t.wrong, Seconds: round(kit.Quantile(took, 0.5))}
 	if f.NmapSeconds, err = b.nmap(out); err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ var services = []service{
 	{pkg: "postgresql-15", product: "PostgreSQL", port: 5432, silent: "PostgreSQL says it after a login",
 		start: `mkdir -p /run/postgresql; chown postgres /run/postgresql; cd /; setpriv --reuid postgres --regid postgres --groups ssl-cert /usr/lib/postgresql/15/bin/postgres -D /etc/postgresql/15/main -c listen_addresses='*'`},
 	{pkg: "slapd", product: "OpenLDAP", port: 389, silent: "OpenLDAP's root entry has no vendorVersion", start: `mkdir -p /run/slapd; chown openldap /run/slapd; slapd -d 0 -h ldap:/// -u openldap -g openldap`},
-	{pkg: "samba", product: "Samba", port: 445, silent: "SMB 2 and 3 have no field for it; SMB 1, which had one, is off", start: `mkdir -p /run/samba; smbd -F`},
+	{pkg: "samba", product: "Samba", port: 445, start: `mkdir -p /run/samba; smbd -F`},
 	{pkg: "xrdp", product: "xrdp", port: 3389, silent: "RDP has no field for it", start: `xrdp --nodaemon`},
 	{pkg: "rabbitmq-server", product: "RabbitMQ", port: 5672, start: `mkdir -p /run/rabbitmq; chown rabbitmq: /run/rabbitmq; rabbitmq-server`},
 	{pkg: "beanstalkd", product: "beanstalkd", port: 11300, start: `beanstalkd -p 11300`},

@@ -12,20 +12,21 @@ import (
 const smbHeader = 64
 
 // smb agrees on a dialect, and asks to be challenged: the challenge, which comes
-// before any name or password, says which system asks it.
+// before any name or password, says which system asks it. Samba's says no version,
+// and so is asked further.
 func (a *asking) smb() bool {
 	c, err := a.connect()
 	if err != nil {
 		return false
 	}
 	defer func() { _ = c.Close() }() // What it said is read.
-	whole := func(b []byte) bool { return len(b) >= 4 && len(b)-4 >= int(binary.BigEndian.Uint32(b)&0xffffff) }
-	s, ok := decodeNegotiated(converse(c, smbMessage(0, 0, smbNegotiate()), whole, perAnswer))
+	s, ok := decodeNegotiated(converse(c, smbMessage(0, 0, smbNegotiate()), wholeSMB, perAnswer))
 	if !ok {
 		return false
 	}
 	a.s.Service, a.s.SMB = "smb", &s
-	ch, ok := decodeChallenge(converse(c, smbMessage(1, 1, smbSessionSetup()), whole, perAnswer))
+	b := converse(c, smbMessage(1, 1, smbSetup(ntlmNegotiate())), wholeSMB, perAnswer)
+	ch, ok := decodeChallenge(b)
 	if !ok {
 		return true
 	}
@@ -34,10 +35,20 @@ func (a *asking) smb() bool {
 	// Samba claims to be 6.1 and has no build; every Windows has one.
 	if ch.major == 6 && ch.build == 0 {
 		a.claim("smb", "Samba", "")
+		in := session{Conn: c, id: 2, key: binary.LittleEndian.Uint64(b[4+40:])}
+		if comment, ok := in.srvsvc(); ok {
+			a.tell("smb.comment", comment)
+			a.claim("smb", "Samba", samba(comment))
+		}
 	} else {
 		a.s.OS = fmt.Sprintf("Windows %d.%d build %d", ch.major, ch.minor, ch.build)
 	}
 	return true
+}
+
+// wholeSMB tells whether a whole answer has been read.
+func wholeSMB(b []byte) bool {
+	return len(b) >= 4 && len(b)-4 >= int(binary.BigEndian.Uint32(b)&0xffffff)
 }
 
 // smbMessage is one request with its headers ([MS-SMB2] 2.2.1).
@@ -61,10 +72,14 @@ func smbNegotiate() []byte {
 	return b
 }
 
-// smbSessionSetup asks for a challenge (NTLMSSP NEGOTIATE, [MS-NLMP] 2.2.1.1).
-func smbSessionSetup() []byte {
-	ntlm := append([]byte("NTLMSSP\x00\x01\x00\x00\x00"), 0x07, 0x82, 0x08, 0xa2) // Unicode, target, NTLM, version
-	ntlm = append(ntlm, make([]byte, 24)...)
+// ntlmNegotiate asks for a challenge (NTLMSSP NEGOTIATE, [MS-NLMP] 2.2.1.1).
+func ntlmNegotiate() []byte {
+	b := append([]byte("NTLMSSP\x00\x01\x00\x00\x00"), 0x07, 0x82, 0x08, 0xa2) // Unicode, target, NTLM, version
+	return append(b, make([]byte, 24)...)
+}
+
+// smbSetup is one step of a session's setup ([MS-SMB2] 2.2.5).
+func smbSetup(ntlm []byte) []byte {
 	b := make([]byte, 24)
 	b[0], b[3] = 25, 1
 	binary.LittleEndian.PutUint16(b[12:], smbHeader+24)
