@@ -60,7 +60,7 @@ func must(t testing.TB, err error) {
 // waitFor waits for a condition.
 func waitFor(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !cond() {
@@ -118,7 +118,7 @@ func (p *platform) shows(c *tls.Certificate) *tls.Config { return identitytest.S
 
 // connect tries to be a client of the bus.
 func (p *platform) connect(cfg *tls.Config, opts ...nats.Option) error {
-	nc, err := nats.Connect("tls://"+p.server.Addr(), append([]nats.Option{nats.Secure(cfg), nats.NoReconnect(), nats.Timeout(20 * time.Second)}, opts...)...)
+	nc, err := nats.Connect("tls://"+p.server.Addr(), append([]nats.Option{nats.Secure(cfg), nats.NoReconnect(), nats.Timeout(time.Minute)}, opts...)...)
 	if err == nil {
 		nc.Close()
 	}
@@ -190,7 +190,7 @@ func TestGarbageAndSlowHandshakesHinderNobody(t *testing.T) {
 		open = append(open, c)
 	}
 	for _, c := range open {
-		must(t, c.SetReadDeadline(time.Now().Add(30*time.Second)))
+		must(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
 		// Whatever is left to say, such as an alert or a reason, then the end.
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal("a connection that never proved who it is stays open")
@@ -286,7 +286,7 @@ func TestNodeMayNotSpeakOrHearBeyondItsOwn(t *testing.T) {
 		select {
 		case s := <-denied:
 			said = append(said, s)
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			for _, s := range slices.Concat(publish, subscribe) {
 				if !slices.ContainsFunc(said, func(line string) bool { return strings.Contains(strings.ToLower(line), strings.ToLower(`"`+s+`"`)) }) {
 					t.Errorf("%s is let through", s)
@@ -320,7 +320,7 @@ func TestReplySubjectStaysInTheOrganisation(t *testing.T) {
 	}
 	must(t, nc.Flush())
 	// The hub answers each in its own time; its line is in order after that.
-	_, err := nc.Request("sync.org_a.nod_a1", nil, 20*time.Second)
+	_, err := nc.Request("sync.org_a.nod_a1", nil, time.Minute)
 	must(t, err)
 	must(t, r.hub.Publish(t.Context(), "real.all", []byte("end")))
 	for ends := 0; ends < 2; {
@@ -340,11 +340,11 @@ func TestRoutesJoinHubsOnly(t *testing.T) {
 	p, other := newPlatform(t), newPlatform(t)
 	routed := func(name string, cfg *tls.Config, to ...*url.URL) *server.Server {
 		s, err := server.NewServer(&server.Options{ServerName: name, Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, Routes: to,
-			Cluster: server.ClusterOpts{Name: "noroshi", Host: "127.0.0.1", Port: server.RANDOM_PORT, TLSConfig: cfg, TLSTimeout: 20, PoolSize: -1}})
+			Cluster: server.ClusterOpts{Name: "noroshi", Host: "127.0.0.1", Port: server.RANDOM_PORT, TLSConfig: cfg, TLSTimeout: 60, PoolSize: -1}})
 		must(t, err)
 		s.Start()
 		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		if !s.ReadyForConnections(20 * time.Second) {
+		if !s.ReadyForConnections(time.Minute) {
 			t.Fatalf("%s did not start", name)
 		}
 		return s

@@ -56,7 +56,7 @@ func query(ts *testscript.TestScript, neg bool, args []string) {
 
 // wait asks until the answer is the right one.
 func wait(ts *testscript.TestScript, ask func() (said string, right bool)) {
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {

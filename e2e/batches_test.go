@@ -129,7 +129,7 @@ func TestHostileMessagesBesideTheEvents(t *testing.T) {
 		p.goOn(verb+" junk", bad, good)
 	}
 	for _, junk := range [][]byte{noise(1000), []byte(`{"feed":"real.` + string(good.id.Org) + `"}`), []byte(strings.Repeat("[", 100_000)), {}} {
-		m, err := nc.Request(subject("sync"), junk, 20*time.Second)
+		m, err := nc.Request(subject("sync"), junk, time.Minute)
 		must(t, err)
 		if says := m.Header.Get("Noroshi-Error"); says == "" {
 			t.Errorf("the question %.40q was answered with %.80q", junk, m.Data)

@@ -160,7 +160,7 @@ func (l *lan) dial(ctx context.Context, host, addr string) (net.Conn, error) {
 		}
 		var c net.Conn
 		if err == nil {
-			c, err = (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
+			c, err = (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", addr)
 		}
 		done <- result{c, err}
 	}()
@@ -181,6 +181,6 @@ func (l *lan) listening(host, port string) func(context.Context) error {
 
 // web asks a host's HTTP servers from the host itself.
 func (l *lan) web(host string) *http.Client {
-	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return l.dial(ctx, host, addr) }}}
 }

@@ -86,7 +86,7 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(90 * time.Second); !ok(); {
+	for deadline := time.After(3 * time.Minute); !ok(); {
 		select {
 		case <-tick.C:
 		case <-deadline:
@@ -119,7 +119,7 @@ func (p *platform) eye(slug string) *eye {
 
 // raw is a second line of the node, which follows no manners.
 func (e *eye) raw() *nats.Conn {
-	nc, err := nats.Connect("tls://"+e.id.Bus, nats.Secure(e.id.TLS()), nats.CustomInboxPrefix("_INBOX_"+string(e.id.Node)), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := nats.Connect("tls://"+e.id.Bus, nats.Secure(e.id.TLS()), nats.CustomInboxPrefix("_INBOX_"+string(e.id.Node)), nats.Timeout(time.Minute), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	must(e.p, err)
 	e.p.Cleanup(nc.Close)
 	return nc

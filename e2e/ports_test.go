@@ -120,7 +120,7 @@ func TestGarbageOnEveryPort(t *testing.T) {
 			})
 			if port == "enrolment" { // Behind the greeting, too.
 				c := tls.Client(dial(t, addr), &tls.Config{InsecureSkipVerify: true})
-				must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+				must(t, c.SetDeadline(time.Now().Add(time.Minute)))
 				must(t, c.Handshake())
 				all.Go(func() {
 					if got := say(c, b); bytes.Contains(got, []byte("HTTP/1.1 2")) {

@@ -39,7 +39,7 @@ func TestStories(t *testing.T) {
 // until runs a command again and again until its output holds a text:
 // until TEXT COMMAND ARGS…
 func until(ts *testscript.TestScript, _ bool, args []string) {
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -23,7 +23,7 @@ import (
 // returns the status.
 func (r *rig) postRenew(t *testing.T, cfg *tls.Config) (int, error) {
 	t.Helper()
-	c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}}
+	c := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}}
 	resp, err := c.Post("https://"+r.hub.Enrol+"/renew", "application/json", strings.NewReader(`{"csr":"x"}`))
 	if err != nil {
 		return 0, err
@@ -67,7 +67,7 @@ func TestHostileCertificatesRenewNothing(t *testing.T) {
 // waitFor waits for a condition.
 func waitFor(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !cond() {
@@ -87,7 +87,7 @@ func TestGarbageAndSlownessOnTheEnrolmentPortHinderNobody(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(&r.log, nil))
-	s := &http.Server{Handler: identity.EnrolHandler(r.nodes, log), ErrorLog: r.nodes.HandshakeLog(log), TLSConfig: cfg, ReadHeaderTimeout: time.Second, ReadTimeout: 2 * time.Second}
+	s := &http.Server{Handler: identity.EnrolHandler(r.nodes, log), ErrorLog: r.nodes.HandshakeLog(log), TLSConfig: cfg, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second}
 	go func() { _ = s.ServeTLS(l, "", "") }()
 	t.Cleanup(func() { _ = s.Close() })
 	var open []net.Conn
@@ -112,7 +112,7 @@ func TestGarbageAndSlownessOnTheEnrolmentPortHinderNobody(t *testing.T) {
 		t.Errorf("beside %d connections that lead nowhere: %v", len(open), err)
 	}
 	for _, c := range open {
-		must(t, c.SetReadDeadline(time.Now().Add(30*time.Second)))
+		must(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal("a connection that leads nowhere stays open")
 		}

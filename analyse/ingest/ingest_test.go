@@ -144,7 +144,7 @@ func (w *watch) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(60 * time.Second); ; {
+	for deadline := time.After(time.Minute); ; {
 		w.mu.Lock()
 		done := ok()
 		w.mu.Unlock()

@@ -50,7 +50,7 @@ func TestServerEndsWithItsTestBinary(t *testing.T) {
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
 		if _, err := os.Stat(dir); os.IsNotExist(err) {
 			return
 		}

@@ -111,7 +111,7 @@ var asked = regexp.MustCompile(`query: (\S+) IN (\S+)`)
 // as many as were sent.
 func (s *server) questions(t *testing.T, sent int) (out []string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for len(out) < sent {
 		if time.Now().After(deadline) {
 			t.Fatalf("the server saw %d questions of %d", len(out), sent)
@@ -158,7 +158,7 @@ func bind(t *testing.T, transfer string) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		m, _, err := (&wire.Client{Timeout: 200 * time.Millisecond}).Exchange(new(wire.Msg).SetQuestion("void.example.", wire.TypeSOA), s.addr)
 		if err == nil && len(m.Answer) == 1 {

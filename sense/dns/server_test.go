@@ -33,7 +33,7 @@ func (r *rig) run() (stop func()) {
 			if err != nil {
 				r.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			r.Error("Run does not end")
 		}
 	})
@@ -43,7 +43,7 @@ func (r *rig) run() (stop func()) {
 
 func exchange(t testing.TB, network, addr string, q *wire.Msg) *wire.Msg {
 	t.Helper()
-	c := wire.Client{Net: network, Timeout: 10 * time.Second}
+	c := wire.Client{Net: network, Timeout: time.Minute}
 	m, _, err := c.Exchange(q, addr)
 	if err != nil {
 		t.Fatalf("%s %s: %v", network, addr, err)
@@ -150,7 +150,7 @@ func TestOneClientCannotTakeAllConnections(t *testing.T) {
 		}
 		beyond = c
 	}
-	if err := beyond.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := beyond.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := beyond.Read(make([]byte, 1)); err != io.EOF {

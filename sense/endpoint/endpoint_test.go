@@ -56,7 +56,7 @@ func (w *watch) wait(t *testing.T, what string, fits func(*event.Event) bool) *e
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(15 * time.Second); ; {
+	for deadline := time.After(time.Minute); ; {
 		w.mu.Lock()
 		for _, e := range w.events {
 			if fits(e) {
