@@ -52,6 +52,6 @@ type Backend struct {
 	Systems      *systems.Systems
 	// Status says how the platform is, as far as the reader may know.
 	Status func(ctx context.Context, s access.Scope) status.Status
-	// Watch calls fn for each announced change until ctx ends.
-	Watch func(ctx context.Context, fn func(topic string, data []byte)) error
+	// Watch calls fn for each change that is announced after it returned, until stop.
+	Watch func(fn func(topic string, data []byte)) (stop func(), err error)
 }

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -64,7 +63,7 @@ func platform(f *testing.F) (h http.Handler, secrets []string) {
 		Roll: rollcall.New(time.Now), Push: p, Events: events, PDNS: pdns.New(db), Quarantine: quarantine.New(db, time.Now, deps.Ident),
 		Findings: must[*analyse.Analyser](f)(analyse.New(analyse.Config{}, analyse.Deps{DB: db, Rules: &sigma.Set{}, Match: match.New(), Tree: orgs.Current, Now: time.Now, Ident: deps.Ident})),
 		Intel:    intel.New(intel.Deps{DB: db, Gate: g, Outbox: p, Tree: orgs.Current, Now: time.Now, Ident: deps.Ident, Log: slog.New(slog.DiscardHandler)}, nil),
-		Watch:    func(ctx context.Context, _ func(string, []byte)) error { <-ctx.Done(); return nil }}
+		Watch:    func(func(string, []byte)) (func(), error) { return func() {}, nil }}
 	if err := events.Append(f.Context(), []eventstore.Row{{Tenant: b.Tenant, Event: storetest.Event(b.ID, 1, time.Now(), storetest.Secret)}}); err != nil {
 		f.Fatal(err)
 	}

@@ -18,7 +18,8 @@ type Change struct {
 	For []ident.ID `json:"for,omitempty"` // organisations that may know; nil for all
 }
 
-// live streams changes as server-sent events until the reader goes. It carries
+// live streams changes as server-sent events until the reader goes; whoever has
+// heard the first ping misses none that follows. It carries
 // identifiers only: what a reader may see of the record, the record's own
 // operation decides.
 func (a *API) live(w http.ResponseWriter, r *http.Request) {
@@ -27,26 +28,26 @@ func (a *API) live(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, err)
 		return
 	}
+	events := make(chan string, 64)
+	stop, err := a.b.Watch(func(topic string, data []byte) {
+		var c Change
+		if json.Unmarshal(data, &c) != nil || !mayKnow(s, c) {
+			return
+		}
+		select {
+		case events <- fmt.Sprintf("event: %s\ndata: {\"id\":%q}\n\n", topic, c.ID):
+		default: // A reader that does not keep up reads the truth at its next look.
+		}
+	})
+	if err != nil {
+		writeProblem(w, fault.Wrap("api.live", err))
+		return
+	}
+	defer stop()
 	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
-	events := make(chan string, 64)
-	go func() {
-		err := a.b.Watch(r.Context(), func(topic string, data []byte) {
-			var c Change
-			if json.Unmarshal(data, &c) != nil || !mayKnow(s, c) {
-				return
-			}
-			select {
-			case events <- fmt.Sprintf("event: %s\ndata: {\"id\":%q}\n\n", topic, c.ID):
-			default: // A reader that does not keep up reads the truth at its next look.
-			}
-		})
-		if err != nil {
-			a.b.Log.Warn("live stream", "role", "api", "err", fault.Wrap("api.live", err))
-		}
-	}()
 	ping := time.NewTicker(15 * time.Second)
 	defer ping.Stop()
 	next := "event: ping\ndata: {}\n\n"

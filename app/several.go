@@ -349,15 +349,16 @@ func (h *hub) follow(ctx context.Context) error {
 		return err
 	}
 	wake := make(chan struct{}, 1)
-	go func() {
-		// What another hub announces it has written.
-		_ = h.line.Watch(ctx, func(string, []byte) {
-			select {
-			case wake <- struct{}{}:
-			default:
-			}
-		})
-	}()
+	stop, err := h.line.Watch(func(string, []byte) { // What another hub announces it has written.
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer stop()
 	for ctx.Err() == nil {
 		if err := look(ctx); err != nil && ctx.Err() == nil {
 			h.log.Error("what other hubs did cannot be learned; this hub goes on with what it knows", "role", "hub", "err", err)

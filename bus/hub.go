@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -140,15 +139,12 @@ func (h *Hub) Announce(topic string, v any) {
 	}
 }
 
-// Watch calls fn for each announcement until ctx ends.
-func (h *Hub) Watch(ctx context.Context, fn func(topic string, data []byte)) error {
+// Watch calls fn for each announcement that this hub makes after Watch returned, and
+// for those of others as soon as they know of it, until stop.
+func (h *Hub) Watch(fn func(topic string, data []byte)) (stop func(), err error) {
 	sub, err := h.nc.Subscribe("live.*", func(m *nats.Msg) { fn(strings.TrimPrefix(m.Subject, "live."), m.Data) })
 	if err != nil {
-		return fault.Wrap("bus.watch", err)
+		return nil, fault.Wrap("bus.watch", err)
 	}
-	<-ctx.Done()
-	if err := sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-		return fault.Wrap("bus.watch", err)
-	}
-	return nil
+	return func() { _ = sub.Unsubscribe() }, nil // It fails where the line is closed: then there is nothing to stop.
 }

@@ -76,6 +76,8 @@ function Shell({ session, other, turn }: { session: Session; other: () => void; 
     const due = new Set<string>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const live = new EventSource("/api/v1/live");
+    // What changed before it listened, or while it was away, nobody told it.
+    live.addEventListener("open", () => void cache.invalidateQueries());
     for (const [topic, keys] of Object.entries(reads))
       live.addEventListener(topic, () => {
         keys.forEach((k) => due.add(k));
