@@ -24,12 +24,16 @@ func runDrill(ctx context.Context, env *environment, args []string) error {
 	ephemeral := fs.Bool("ephemeral", false, "start a throw-away platform with four organisations for the drill")
 	asJSON := fs.Bool("json", false, "print the result as JSON")
 	keep := fs.Bool("keep", false, "leave the block in place until it expires")
+	within := fs.Duration("within", 20*time.Second, "how long one drill may take; on a slow machine, or for thousands of edges, give it more")
 	repeat := fs.Int("repeat", 1, "how often; more than once ends with a line BENCH chain {…}")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
 	if *repeat < 1 || *repeat > 10_000 {
 		return fault.New(fault.Invalid, "cli.drill", "--repeat takes 1 to 10,000")
+	}
+	if *within <= 0 {
+		return fault.New(fault.Invalid, "cli.drill", "--within takes a time such as 2m")
 	}
 	cfg, err := get()
 	if err != nil {
@@ -52,7 +56,7 @@ func runDrill(ctx context.Context, env *environment, args []string) error {
 	}
 	var all []drill.Result
 	for range *repeat {
-		res, err := drill.Run(ctx, drill.Config{Org: *slug, Keep: *keep, Out: out}, operator.Dial(app.Socket(cfg.DataDir)))
+		res, err := drill.Run(ctx, drill.Config{Org: *slug, Timeout: *within, Keep: *keep, Out: out}, operator.Dial(app.Socket(cfg.DataDir)))
 		if *asJSON && *repeat == 1 {
 			if jerr := json.NewEncoder(env.out).Encode(res); jerr != nil {
 				return errors.Join(err, jerr)

@@ -34,7 +34,7 @@ type Caller interface {
 // Config says where and how.
 type Config struct {
 	Org     string        // slug of the organisation to be attacked; "" takes the first with a sensor
-	Timeout time.Duration // for the whole run, 20 s when zero
+	Timeout time.Duration // for the whole run
 	Keep    bool          // leave the block in place until it expires
 	Out     io.Writer     // tells a person what happens; nil for silence
 }
@@ -103,9 +103,6 @@ type run struct {
 // Run does one drill. The result says how far it came, also when the error is
 // not nil.
 func Run(ctx context.Context, cfg Config, api Caller) (Result, error) {
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 20 * time.Second
-	}
 	if cfg.Out == nil {
 		cfg.Out = io.Discard
 	}

@@ -209,7 +209,7 @@ func (c *cluster) drill(what, hub string) {
 		}
 		return len(list) > 0
 	})
-	out, err := c.run(c.Context(), hub, c.program, "drill", "--config", c.config(hub))
+	out, err := c.run(c.Context(), hub, c.program, "drill", "--within", "2m", "--config", c.config(hub))
 	if err != nil {
 		c.Fatalf("%s, a drill through %s fails: %v\n%s", what, hub, err, out)
 	}
