@@ -15,6 +15,7 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
+const patience = 120_000; // of each wait, in milliseconds: a slow machine is no fault
 let passed = 0;
 const step = async (name, fn) => {
   await fn();
@@ -24,6 +25,7 @@ const step = async (name, fn) => {
 try {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "ja-JP", colorScheme: "dark", reducedMotion: "reduce", timezoneId: "Asia/Tokyo" });
   const page = await context.newPage();
+  page.setDefaultTimeout(patience);
   const foreign = [], errors = [];
   const origin = new URL(LINK).origin;
   page.on("request", (r) => { if (!r.url().startsWith(origin) && !r.url().startsWith("data:")) foreign.push(r.url()); });
@@ -52,10 +54,11 @@ try {
     const { stdout } = await promisify(exec)(DRILL);
     drill = JSON.parse(stdout);
     assert.equal(drill.ok, true, stdout);
-    await page.locator(".signal .mono", { hasText: drill.name }).first().waitFor({ timeout: 15000 });
-    await page.locator(".signal", { hasText: drill.name }).getByText("4 / 4").waitFor({ timeout: 15000 });
+    await page.locator(".signal .mono", { hasText: drill.name }).first().waitFor();
+    await page.locator(".signal", { hasText: drill.name }).getByText("4 / 4").waitFor();
+    await page.locator(".hops li.lit").nth(6).waitFor();
     assert.equal(await page.locator(".hops li.lit").count(), 7, "all seven hops are lit");
-    assert.ok(await page.getByText("【訓練】").first().isVisible(), "a drill says that it is one");
+    await page.getByText("【訓練】").first().waitFor(); // A drill says that it is one.
     await shot("beacon-ja");
     await axe("beacon");
   });
@@ -81,7 +84,7 @@ try {
     await page.locator(".ask input").fill("訓練の終わり");
     await page.locator(".ask input").press("Enter");
     await page.locator("article .state-revoked").first().waitFor();
-    await page.locator("article .state-confirmed").nth(3).waitFor({ timeout: 15000 });
+    await page.locator("article .state-confirmed").nth(3).waitFor();
   });
   await step("a search finds the attack, and a value pivots", async () => {
     await page.goto(origin + "/search?q=" + encodeURIComponent(JSON.stringify(drill.name)));
@@ -125,6 +128,7 @@ try {
   });
   await step("a second person approves the scope, and what is exposed appears", async () => {
     const second = await (await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "ja-JP", colorScheme: "dark", reducedMotion: "reduce" })).newPage();
+    second.setDefaultTimeout(patience);
     await second.goto(APPROVER);
     await second.getByRole("navigation", { name: "Noroshi" }).waitFor();
     await second.goto(origin + "/surface?view=scopes");
@@ -136,7 +140,7 @@ try {
       await page.goto(origin + "/surface");
       await page.locator("tbody tr, .empty").first().waitFor();
       if (await page.locator("tbody tr", { hasText: "127.0.0.1" }).count()) break;
-      assert.ok(tries < 60, "the scanner found nothing");
+      assert.ok(tries < 180, "the scanner found nothing");
       await page.waitForTimeout(1000);
     }
     await page.keyboard.press("j");
@@ -213,6 +217,7 @@ try {
   });
   await step("a closed brake is said on every page, with what to do", async () => {
     const braked = await (await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "ja-JP", colorScheme: "dark", reducedMotion: "reduce" })).newPage();
+    braked.setDefaultTimeout(patience);
     await braked.goto(BRAKED);
     await braked.locator(".banner", { hasText: "ディスクのブレーキが作動中" }).waitFor();
     await braked.locator(".banner").getByRole("link").click();

@@ -1,5 +1,5 @@
 // Keys work on every page; never while somebody types or composes Japanese.
-import { useEffect } from "react";
+import { useLayoutEffect } from "react";
 
 export function typing(e: KeyboardEvent): boolean {
   // An input method reports its own keys as 229, also where isComposing is late.
@@ -9,7 +9,8 @@ export function typing(e: KeyboardEvent): boolean {
 }
 
 export function useKeys(map: Record<string, (e: KeyboardEvent) => void>) {
-  useEffect(() => {
+  // Before the page is painted: what is seen can be reached by its key.
+  useLayoutEffect(() => {
     const on = (e: KeyboardEvent) => {
       if (typing(e) || e.ctrlKey || e.metaKey || e.altKey) return;
       // A focused button keeps its own space and enter.
