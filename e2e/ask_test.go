@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -13,16 +12,16 @@ import (
 
 	"noroshi/api/operator"
 	"noroshi/app"
+	"noroshi/bench/kit"
 )
 
 // ports sets variables to addresses on this machine that are free:
 // ports NAME…
 func ports(ts *testscript.TestScript, _ bool, names []string) {
-	for _, n := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer func() { _ = l.Close() }() // Only after all have theirs, so that none is given twice.
-		ts.Setenv(n, l.Addr().String())
+	addrs, err := kit.Ports(len(names))
+	ts.Check(err)
+	for i, n := range names {
+		ts.Setenv(n, addrs[i])
 	}
 }
 
