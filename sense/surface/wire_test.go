@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	if err == nil {
 		var sum Summary
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		sum, err = Scan(ctx, s, Options{Mode: SYN, Wait: time.Second, Identify: &identify.Engine{Contact: s.Contact},
+		sum, err = Scan(ctx, s, Options{Mode: SYN, Wait: 5 * time.Second, Identify: &identify.Engine{Contact: s.Contact},
 			Found: func(p service.Port) { err = errors.Join(err, out.Encode(p)) }})
 		stop()
 		err = errors.Join(err, out.Encode(sum))

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"noroshi/service"
@@ -32,33 +33,24 @@ func serve(t *testing.T, port uint16, f func(net.Conn)) service.Answer {
 	return serveTo(t, &Engine{Contact: "lab@example.jp\r\nX-Evil: 1"}, port, f)
 }
 
-func serveTo(t *testing.T, e *Engine, port uint16, f func(net.Conn)) service.Answer {
+func serveTo(t *testing.T, e *Engine, port uint16, f func(net.Conn)) (s service.Answer) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
+	synctest.Test(t, func(t *testing.T) {
+		at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)
+		dial := func(_ context.Context, network string, to netip.AddrPort) (net.Conn, error) {
+			if network != "tcp" || to != at {
+				t.Errorf("it dials %s %s", network, to)
 			}
+			here, there := connection(at, false)
 			go func() {
-				f(c)
-				_ = c.Close()
+				f(there)
+				_ = there.Close()
 			}()
+			return here, nil
 		}
-	}()
-	dial := func(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
-		if to != netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port) {
-			t.Errorf("it dials %s", to)
-		}
-		var d net.Dialer
-		return d.DialContext(ctx, network, l.Addr().String())
-	}
-	return e.Identify(t.Context(), dial, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port))
+		s = e.Identify(t.Context(), dial, at)
+	})
+	return s
 }
 
 // talk says first, and then answers each line that begins with a key.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 // TestEverySuiteIsListed asks a server of crypto/tls, whose suites are known.
@@ -66,18 +67,21 @@ func TestOldAndLyingServersOfTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var asked atomic.Int32
-			taken := enumerate(func() (net.Conn, error) {
-				asked.Add(1)
-				here, there := net.Pipe()
-				go func() {
-					b := make([]byte, 4096)
-					if n, err := there.Read(b); err == nil {
-						_, _ = there.Write(c.answer(b[:n]))
-					}
-					_ = there.Close()
-				}()
-				return here, nil
-			}, ssl30)
+			var taken []string
+			synctest.Test(t, func(*testing.T) {
+				taken = enumerate(func() (net.Conn, error) {
+					asked.Add(1)
+					here, there := net.Pipe()
+					go func() {
+						b := make([]byte, 4096)
+						if n, err := there.Read(b); err == nil {
+							_, _ = there.Write(c.answer(b[:n]))
+						}
+						_ = there.Close()
+					}()
+					return here, nil
+				}, ssl30)
+			})
 			if !slices.Equal(taken, c.taken) || asked.Load() != c.asked {
 				t.Errorf("%v after %d questions; want %v after %d", taken, asked.Load(), c.taken, c.asked)
 			}

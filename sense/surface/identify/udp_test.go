@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -16,37 +18,30 @@ import (
 
 // serveUDP answers each datagram by f, and asks the engine what is there. The
 // engine believes to speak to the port given.
-func serveUDP(t *testing.T, port uint16, f func(q []byte) [][]byte) (service.Answer, Heard, int) {
+func serveUDP(t *testing.T, port uint16, f func(q []byte) [][]byte) (s service.Answer, heard Heard, asked int) {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked := make(chan int)
-	go func() {
-		n, b := 0, make([]byte, 2048)
-		for {
-			size, from, err := c.ReadFrom(b)
-			if err != nil {
-				asked <- n
-				return
+	var questions atomic.Int32
+	synctest.Test(t, func(t *testing.T) {
+		at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)
+		dial := func(_ context.Context, network string, to netip.AddrPort) (net.Conn, error) {
+			if network != "udp" || to != at {
+				t.Errorf("it dials %s %s", network, to)
 			}
-			n++
-			for _, answer := range f(b[:size]) {
-				_, _ = c.WriteTo(answer, from)
-			}
+			here, there := connection(at, true)
+			go func() {
+				b := make([]byte, 2048)
+				for n, err := there.Read(b); err == nil; n, err = there.Read(b) {
+					questions.Add(1)
+					for _, answer := range f(b[:n]) {
+						_, _ = there.Write(answer)
+					}
+				}
+			}()
+			return here, nil
 		}
-	}()
-	dial := func(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
-		if network != "udp" || to.Port() != port {
-			t.Errorf("it dials %s %s", network, to)
-		}
-		var d net.Dialer
-		return d.DialContext(ctx, network, c.LocalAddr().String())
-	}
-	s, heard := (&Engine{}).IdentifyUDP(t.Context(), dial, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port))
-	_ = c.Close()
-	return s, heard, <-asked
+		s, heard = (&Engine{}).IdentifyUDP(t.Context(), dial, at)
+	})
+	return s, heard, int(questions.Load())
 }
 
 // engineReport is what an agent of Net-SNMP answers.
