@@ -220,7 +220,7 @@ func newRig(t testing.TB) *rig {
 			"svc6.example. HTTPS": {"svc6.example. 300 IN HTTPS 1 x.tracker.example."},
 			"empty.example. TXT":  {"empty.example. 300 IN TXT \"x\""},
 		}}}
-	r.cfg = Config{Upstreams: []string{"127.0.0.1:5353"}, Listen: []string{"127.0.0.1:0"}, Timeout: time.Second}
+	r.cfg = Config{Upstreams: []string{"127.0.0.1:5353"}, Listen: []string{"127.0.0.1:0"}, Timeout: time.Minute}
 	r.deps = Deps{Policy: r.book, Now: r.clock.now, Dial: r.world.dial, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Emit: func(e *event.Event) error { r.events <- e; return nil }}
 	return r
