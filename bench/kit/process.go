@@ -33,9 +33,9 @@ func (p *Process) start() error {
 }
 
 // await asks again and again whether the process does its work, until it does,
-// ends, or a minute has gone.
+// ends, or three minutes have gone.
 func (p *Process) await(ctx context.Context, works func(context.Context) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

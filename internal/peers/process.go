@@ -36,7 +36,7 @@ type Process struct {
 }
 
 // startBound is how long a server may take until it answers.
-const startBound = time.Minute
+const startBound = 3 * time.Minute
 
 // StartVictoriaLogs starts a single node, or with -storageNode the front of a
 // cluster, that keeps its data in a folder and listens on a free port.
