@@ -54,11 +54,12 @@ const (
 	ManageAdvisories    Action = "ManageAdvisories"  // load what everybody is matched against
 	ViewNotices         Action = "ViewNotices"       // to owners of devices, through their ISP
 	SendNotices         Action = "SendNotices"
+	ManageMail          Action = "ManageMail" // who gets mail, and what became of it
 )
 
 // group puts each action into its groups of the policies, parted by spaces. An action without a
-// group is permitted to administrators only: ApproveExceptions, ApproveScopes
-// and ManageAdvisories among them.
+// group is permitted to administrators only: ApproveExceptions, ApproveScopes,
+// ManageAdvisories and ManageMail among them.
 var group = map[Action]string{
 	ViewBeacon: "view", ViewFindings: "view", ViewIndicators: "view", SearchEvents: "view", ViewNodes: "view",
 	ViewOrganisations: "view", ViewStatus: "view", TriageFindings: "decide", DecideIndicators: "decide", RevokeIndicators: "decide",

@@ -51,6 +51,7 @@ func New(b Backend) *API {
 	a.scopes()
 	a.surface()
 	a.notices()
+	a.mail()
 	a.systems()
 	a.decisions()
 	a.whoIsHit()

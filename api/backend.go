@@ -19,6 +19,7 @@ import (
 	"noroshi/ledger/quarantine"
 	"noroshi/org"
 	"noroshi/sense/rollcall"
+	"noroshi/share/mail"
 	"noroshi/share/notice"
 	"noroshi/share/push"
 	"noroshi/status"
@@ -46,6 +47,7 @@ type Backend struct {
 	Quarantine   *quarantine.Store
 	Care         *care.Care
 	Notices      *notice.Notices
+	Mail         *mail.Mail
 	Actions      *remediation.Remediation
 	Discoveries  *attribute.Attribution
 	Exposure     *exposure.Store

@@ -27,6 +27,7 @@ func (h *hub) caring() *care.Care {
 		{Name: "scans", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.exposure.Leave(ctx, d.Org) }},
 		{Name: "actions", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.actions.Forget(ctx, d.Org, none) }},
 		{Name: "notices", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.notices.Forget(ctx, d.Org, none) }},
+		{Name: "mail", Run: func(ctx context.Context, d care.Deletion) (int64, error) { return h.mail.Forget(ctx, d.Org, none) }},
 		{Name: "events", Run: func(ctx context.Context, d care.Deletion) (int64, error) {
 			return 0, h.events.DeleteTenant(ctx, d.Tenant, none)
 		}},
@@ -60,6 +61,9 @@ func (h *hub) caring() *care.Care {
 		}},
 		{Name: "notices", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.notices.Forget(ctx, o.ID, before)
+		}},
+		{Name: "mail", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
+			return h.mail.Forget(ctx, o.ID, before)
 		}},
 		{Name: "discoveries", Run: func(ctx context.Context, o org.Organisation, before time.Time) (int64, error) {
 			return h.discoveries.Forget(ctx, o.ID, before)

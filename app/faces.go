@@ -41,7 +41,7 @@ func (h *hub) faces(context.Context) error {
 	}
 	h.api = api.New(api.Backend{Version: Version(), SecureCookies: h.cfg.Hub.ConsoleTLS, Log: h.log, Now: time.Now, Access: h.access, Tree: h.orgs.Current,
 		People: h.people, Nodes: h.nodes, Certificates: h.ca.Own, Roll: h.roll, Findings: h.findings, Intel: h.intel, Push: h.push, Events: h.events, PDNS: h.pdns,
-		Quarantine: h.quarantine, Care: h.care, Discoveries: h.discoveries, Actions: h.actions, Systems: h.systems, Exposure: h.exposure, Notices: h.notices, Watch: h.line.Watch, Status: h.status})
+		Quarantine: h.quarantine, Care: h.care, Discoveries: h.discoveries, Actions: h.actions, Systems: h.systems, Exposure: h.exposure, Notices: h.notices, Mail: h.mail, Watch: h.line.Watch, Status: h.status})
 	mux := http.NewServeMux()
 	mux.Handle("/api/", h.api)
 	if about := h.cfg.Hub.Scans; about.Operator != "" {

@@ -47,6 +47,7 @@ import (
 	"noroshi/oplog"
 	"noroshi/sense/intake"
 	"noroshi/sense/rollcall"
+	"noroshi/share/mail"
 	"noroshi/share/notice"
 	"noroshi/share/push"
 	"noroshi/status"
@@ -91,6 +92,7 @@ type hub struct {
 	care       *care.Care
 	actions    *remediation.Remediation
 	notices    *notice.Notices
+	mail       *mail.Mail
 	systems    *systems.Systems
 	api        *api.API
 	brake      *disk.Brake
@@ -110,7 +112,7 @@ type hub struct {
 // last.
 func wireHub(ctx context.Context, cfg config.Config, log *slog.Logger) (*hub, error) {
 	h := &hub{cfg: cfg, log: log.With(oplog.Role, "hub"), here: instance(cfg.Hub.Name), started: time.Now(), roll: rollcall.New(time.Now), match: match.New(), run: newRunner(), seen: newObserved(), board: status.NewBoard()}
-	for _, step := range []func(context.Context) error{h.space, h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.remediation, h.surface, h.bills, h.notify, h.faces, h.flow, h.telemetry} {
+	for _, step := range []func(context.Context) error{h.space, h.records, h.identities, h.transport, h.store, h.analysis, h.intelligence, h.remediation, h.surface, h.bills, h.notify, h.post, h.faces, h.flow, h.telemetry} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.run.stop())
 		}

@@ -22,7 +22,7 @@ func (h *hub) hubParts(r *readings) []status.Part {
 		{Kind: status.KindHub, Name: name, Hub: name, Why: status.Say("It runs.", "稼働しています。"), Facts: []status.Fact{
 			{Name: "version", Text: Version()}, {Name: "started", Value: float64(h.started.Unix()), Unit: "time"},
 			{Name: "memory", Value: float64(mem.Sys), Unit: "bytes"}}},
-		h.busPart(r, name), h.ledgerPart(r), lookBackPart(r, name), advisoriesPart(r),
+		h.busPart(r, name), h.ledgerPart(r), lookBackPart(r, name), advisoriesPart(r), mailPart(r),
 		{Kind: status.KindQuarantine, Why: status.Say("What cannot be used is kept with its reason.", "使えない入力は理由とともに隔離されています。"), Rows: "/nodes",
 			Facts: []status.Fact{{Name: "refused", Value: float64(h.seen.allQuarantined()), Unit: "count"}, {Name: "unkept", Value: float64(h.seen.unkept.Load()), Unit: "count"}}},
 	}

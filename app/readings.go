@@ -18,6 +18,7 @@ import (
 	"noroshi/intel"
 	"noroshi/label"
 	"noroshi/sense/rollcall"
+	"noroshi/share/mail"
 	"noroshi/share/push"
 )
 
@@ -52,6 +53,7 @@ type readings struct {
 	own      []identity.Ending // certificates of the hub itself
 	hunts    intel.Hunts
 	exposure systems.Stats
+	mail     mail.Stats
 	disk     disk.State
 	rate     rates
 }
@@ -144,7 +146,10 @@ func (h *hub) readLedger(ctx context.Context, r *readings) error {
 	if r.hunts, err = h.intel.Hunts(ctx); err != nil {
 		return err
 	}
-	r.exposure, err = h.systems.Stats(ctx)
+	if r.exposure, err = h.systems.Stats(ctx); err != nil {
+		return err
+	}
+	r.mail, err = h.mail.Stats(ctx)
 	return err
 }
 

@@ -263,7 +263,7 @@ func (h *hub) lead(ctx context.Context, _ func() bool) error {
 	defer h.line.OnKick("hunt", h.back.look)()
 	defer h.line.OnKick("discover", h.discoveries.Kick)()
 	defer h.line.OnKick("systems", h.systems.Kick)()
-	parts := []func(context.Context) error{h.forget, h.overdue, h.care.Run, h.push.Run, h.intel.Run, h.actions.Run, h.systems.Run, h.exposure.Run, h.download, h.back.run, h.discoveries.Run,
+	parts := []func(context.Context) error{h.forget, h.overdue, h.care.Run, h.push.Run, h.intel.Run, h.actions.Run, h.systems.Run, h.exposure.Run, h.mail.Run, h.download, h.back.run, h.discoveries.Run,
 		func(ctx context.Context) error { return h.decide(ctx, found) }}
 	errs := make([]error, len(parts))
 	var all sync.WaitGroup

@@ -65,6 +65,7 @@ type Hub struct {
 	WarningLists  []string       `yaml:"warning_lists" doc:"folders of warning lists in MISP's format"`
 	Popular       string         `yaml:"popular_names" doc:"file of popular names, one a line or rank,name"`
 	Scans         Scans          `yaml:"scans" doc:"looking from outside at what owners have authorised"`
+	Mail          Mail           `yaml:"mail" doc:"reminders and notices by mail, through a relay of yours"`
 	Discovery     Discovery      `yaml:"discovery" doc:"looking for what organisations have on the Internet"`
 	Organisations []Organisation `yaml:"organisations" doc:"the tree; the first without parent is the centre"`
 }
@@ -188,7 +189,7 @@ type Log struct {
 // four member organisations, so that the line has somewhere to go.
 func Default() Config {
 	return Config{DataDir: defaultDir(),
-		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", NodeCert: "2160h", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024, UpgradeCopies: 5, Partitions: 8, Scans: Scans{Every: "168h"}, Discovery: Discovery{Queries: 5000, PerSecond: 20},
+		Hub: Hub{Console: "127.0.0.1:7080", Enrol: "127.0.0.1:7443", Bus: "127.0.0.1:7422", NodeCert: "2160h", EventsMiB: 512, RetentionDays: 30, BusMiB: 1024, UpgradeCopies: 5, Partitions: 8, Scans: Scans{Every: "168h"}, Discovery: Discovery{Queries: 5000, PerSecond: 20}, Mail: Mail{TLS: "starttls", PerMinute: 30, Hour: 9, Zone: "Asia/Tokyo"},
 			Organisations: []Organisation{
 				{Slug: "centre", Name: "Coordination Centre", NameJA: "統括センター", Kana: "とうかつせんたー", Sector: "centre"},
 				{Slug: "ministry", Name: "Ministry", NameJA: "省庁", Kana: "しょうちょう", Sector: "government", Parent: "centre", Nodes: []string{"sensor", "resolver"}},
@@ -432,6 +433,9 @@ func (c Config) check() error {
 		}
 	}
 	if err := c.Hub.Discovery.check(); err != nil {
+		return err
+	}
+	if err := c.Hub.Mail.check(); err != nil {
 		return err
 	}
 	seen := map[string]bool{}

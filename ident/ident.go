@@ -43,6 +43,8 @@ const (
 	Change    Prefix = "chg"
 	Discovery Prefix = "dsc"
 	VEX       Prefix = "vex"
+	Recipient Prefix = "rcp"
+	Letter    Prefix = "ltr"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -108,6 +108,7 @@ const (
 	KindCertificate = "certificate"
 	KindNode        = "node"
 	KindAdvisories  = "advisories"
+	KindMail        = "mail"
 	KindTask        = "task" // that one hub of several does
 )
 

@@ -2,10 +2,12 @@ package remediation
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"time"
 
 	"noroshi/access"
+	"noroshi/action"
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
@@ -114,3 +116,44 @@ func (r *Remediation) Reminders(ctx context.Context, s access.Scope, org ident.I
 	}
 	return p, fault.Wrap(op, err)
 }
+
+// Told is a reminder with the action that it is about.
+type Told struct {
+	Reminder
+	Live action.Action
+}
+
+// ToldTo lists what an organisation was reminded of in a time, as far as it is still
+// to be done.
+func (r *Remediation) ToldTo(ctx context.Context, s access.Scope, told ident.ID, from, to time.Time) (list []Told, err error) {
+	const op = "remediation.told"
+	if !s.Allows(told) {
+		return nil, fault.New(fault.NotFound, op, "there is no such organisation here")
+	}
+	err = r.d.DB.Read(ctx, func(q ledger.Queryer) error {
+		list = nil
+		rows, err := q.Query(ctx, `SELECT m.at, m.kind, m.due, a.body FROM action_reminder m JOIN action a ON a.id = m.action WHERE m.told = ? AND m.at > ? AND m.at <= ? ORDER BY m.at, m.action LIMIT `+strconv.Itoa(maxToldTo),
+			string(told), ledger.Micros(from), ledger.Micros(to))
+		return ledger.Each(rows, err, func(sc func(...any) error) error {
+			var x Told
+			var at, due int64
+			var body string
+			if err := sc(&at, &x.Kind, &due, &body); err != nil {
+				return err
+			}
+			if err := json.Unmarshal([]byte(body), &x.Live); err != nil {
+				return err
+			}
+			if x.Live.State != action.Open && x.Live.State != action.Claimed {
+				return nil
+			}
+			x.Action, x.At, x.Org, x.Told, x.Assignee, x.Due = x.Live.ID, ledger.Time(at), x.Live.Org, told, x.Live.Assignee, ledger.Time(due)
+			list = append(list, x)
+			return nil
+		})
+	})
+	return list, fault.Wrap(op, err)
+}
+
+// maxToldTo is how many reminders are told at once: more than anybody reads.
+const maxToldTo = 10_000
