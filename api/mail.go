@@ -57,7 +57,7 @@ func (a *API) mail() {
 			r, err := a.b.Mail.Change(ctx, s, in.ID, in.Body.Version, in.Body.Wish)
 			return &recipientBody{r}, err
 		})
-	register(a, op{"mail-remove", http.MethodDelete, "/mail/recipients/{id}", "Take somebody off the list", access.ManageMail},
+	register(a, op{"mail-remove", http.MethodPost, "/mail/recipients/{id}/remove", "Take somebody off the list", access.ManageMail},
 		func(ctx context.Context, s access.Scope, in *IDInput) (*struct{}, error) {
 			return nil, a.b.Mail.Remove(ctx, s, in.ID)
 		})

@@ -121,7 +121,7 @@ const mailLate = time.Hour
 // mailPart says how the mail is.
 func mailPart(r *readings) status.Part {
 	x := r.mail
-	p := status.Part{Kind: status.KindMail, Name: "mail", Rows: "/mail", Why: status.Say("What waits for people is mailed to them once a day.", "対応が必要な件を、一日一回メールで届けています。"), Facts: []status.Fact{
+	p := status.Part{Kind: status.KindMail, Name: "mail", Rows: "/actions", Why: status.Say("What waits for people is mailed to them once a day.", "対応が必要な件を、一日一回メールで届けています。"), Facts: []status.Fact{
 		{Name: "recipients", Value: float64(x.Recipients), Unit: "count"}, {Name: "waiting", Value: float64(x.Waiting), Unit: "count"}, {Name: "failed", Value: float64(x.Failed), Unit: "count"}}}
 	switch {
 	case !x.On:

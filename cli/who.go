@@ -78,8 +78,16 @@ func (c *actionCommand) hits(t *tabwriter.Writer, list []systems.Hit, slugs map[
 			done = c.in(string(h.Action.State), stateJA[h.Action.State]) + " " + string(h.Action.ID)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", slugs[h.Org], plain(strings.TrimSpace(h.Name+" "+h.Version)), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path)),
-			plain(c.seen(h)), plain(h.Owner), done, plain(c.decision(h.Decision)))
+			plain(c.seen(h)), plain(h.Owner), done, plain(c.decision(h.Decision)+c.above(h, slugs)))
 	}
+}
+
+// above says whose decision it is when it came from above.
+func (c *actionCommand) above(h systems.Hit, slugs map[ident.ID]string) string {
+	if h.Decision == nil || h.Decision.From == string(h.Org) {
+		return ""
+	}
+	return fmt.Sprintf(c.in(" (decided by %s)", "(%s の判断)"), cmp.Or(slugs[ident.ID(h.Decision.From)], h.Decision.Author))
 }
 
 // decision says what was decided about a hit, and why.

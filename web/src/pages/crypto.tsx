@@ -34,6 +34,7 @@ export function CryptoPage({ orgs }: { orgs: Org[] }) {
         <a className="muted" href={"/api/v1/surface/crypto.csv" + query({ org })} target="_blank" rel="noreferrer" download>{t("exportCsv")}</a>
       </nav>
       <section className="main">
+        {q.data && items.length === 0 && <p className="empty">{t(s?.ports ? "emptyPorts" : "emptyCrypto")}</p>}
         {items.length > 0 && <table className="dense">
           <thead><tr><th>{t("postQuantum")}</th><th>{t("address")}</th><th>{t("org")}</th><th>{t("why_not")}</th><th>{t("protocolVersions")}</th><th>{t("certificate")}</th><th>{t("expires")}</th></tr></thead>
           <tbody>{items.map((c) => <tr key={c.address + c.place}><td className={c.post_quantum_ready ? "ok" : "amber"}>{c.post_quantum_ready ? "✓ " + t("ready") : "◇ " + t("notReady")}</td><td><a className="mono" href={"/surface?id=" + c.asset}>{c.address} {c.place}</a></td><td>{name(c.org)}</td><td>{pick(c.why, c.why_ja)}</td><td className="mono">{(c.versions ?? []).join(" ") || c.kind}</td><td>{c.signature && `${c.signature} ${c.key_bits || ""}`}</td><td className="num">{c.not_after ? day(c.not_after, lang) : "—"}</td></tr>)}</tbody>

@@ -65,16 +65,16 @@ function rangeOf(purl: string): string {
 }
 
 // Decided says what was decided about a hit, with why and by whom.
-export function Decided({ d, of, name }: { d: Decision; of: string; name: (org: string) => string }) {
+export function Decided({ d, of, name, short }: { d: Decision; of: string; name: (org: string) => string; short?: boolean }) {
   const { t, word } = useT();
   const why = [d.justification && word(d.justification), d.why, d.action].filter(Boolean).join(" · ");
   const silent = d.status === "not_affected" || d.status === "fixed";
   const from = d.from && d.from !== of;
   return (
-    <span className={silent ? "ok" : "amber"}>
-      <span aria-hidden="true">{silent ? "✓" : "◇"}</span> {word("vex_" + d.status)}{why && <small className="muted"> {why}</small>}
+    <span className={silent ? "ok" : "amber"} title={short ? why : undefined}>
+      <span aria-hidden="true">{silent ? "✓" : "◇"}</span> {word("vex_" + d.status)}{!short && why && <small className="muted"> {why}</small>}
       {from && <small className="amber"> {t("fromAbove")} {name(d.from!) === "—" ? d.author : name(d.from!)}</small>}
-      {d.against && <small className="amber"> {t("decidedAgainst")}: {d.against.join("; ")}</small>}
+      {!short && d.against && <small className="amber"> {t("decidedAgainst")}: {d.against.join("; ")}</small>}
     </span>
   );
 }

@@ -11,7 +11,8 @@ import { Chosen, Decided, DecideForm } from "./decide.tsx";
 import { useOrg } from "./surface.tsx";
 
 export function HitPage({ orgs }: { orgs: Org[] }) {
-  const { t } = useT();
+  const { t, lang } = useT();
+  const comma = lang === "ja" ? "、" : ", ";
   const { params } = useLocation();
   const name = params.get("name") ?? "";
   const who = useQuery({ queryKey: ["hit", name, params.get("cursor")], queryFn: () => get<Who>("/who-is-hit" + query({ name, cursor: params.get("cursor") ?? "" })), enabled: !!name, retry: false });
@@ -23,7 +24,7 @@ export function HitPage({ orgs }: { orgs: Org[] }) {
   const w = who.data;
   return (
     <>
-      <Lead urgent={!!w?.systems || doubted > 0} help="helpHit">{w ? (w.systems ? `${w.asked}: ${w.organisations} ${t("organisationsHit")}, ${w.systems} ${t("systemsHit")}` : `${w.asked}: ${t("nobodyHit")} (${w.looked} ${t("systemsLooked")}${w.decided ? `, ${w.decided} ${t("decidedNone")}` : ""})`) : doubted ? `${doubted} ${t("feedsDoubted")}` : t("askWho")}</Lead>
+      <Lead urgent={!!w?.systems || doubted > 0} help="helpHit">{w ? (w.systems ? `${w.asked}: ${w.organisations} ${t("organisationsHit")}${comma}${w.systems} ${t("systemsHit")}` : `${w.asked}: ${t("nobodyHit")} (${w.looked} ${t("systemsLooked")}${w.decided ? `${comma}${w.decided} ${t("decidedNone")}` : ""})`) : doubted ? `${doubted} ${t("feedsDoubted")}` : t("askWho")}</Lead>
       <form className="queryline" onSubmit={(e) => { e.preventDefault(); const v = input.current!.value.trim(); if (v) setParams({ name: v, id: undefined, at: undefined, cursor: undefined }, false); }}>
         <input ref={input} key={name} defaultValue={name} placeholder="CVE-2024-3094 (/)" aria-label={t("weaknessName")} className="mono" />
         <button type="submit">{t("run")}</button>
@@ -57,7 +58,7 @@ function Hits({ w, orgs }: { w: Who; orgs: Org[] }) {
           <tbody>{items.map((h) => (
             <tr key={h.id} id={h.id} className={h.id === at ? "on" : ""} aria-selected={h.id === at} onClick={() => select(h.id)}>
               <td>{name(h.org)}</td><td><a href={"/hit?id=" + h.system}>{h.name}</a> <small className="muted">{h.version}</small></td><td className="mono">{h.component}</td><td className="mono">{h.fixed || "—"}</td>
-              <td><Reached h={h} /></td><td>{h.decision ? <Decided d={h.decision} of={h.org} name={name} /> : "—"}</td><td>{h.action ? <a href={"/actions?state=all&id=" + h.action.id}><StateMark state={h.action.state} /></a> : "—"}</td><td className="num">{h.action ? day(h.action.due, lang) : "—"}</td>
+              <td><Reached h={h} short /></td><td>{h.decision ? <Decided d={h.decision} of={h.org} name={name} short /> : "—"}</td><td>{h.action ? <a href={"/actions?state=all&id=" + h.action.id}><StateMark state={h.action.state} /></a> : "—"}</td><td className="num">{h.action ? day(h.action.due, lang) : "—"}</td>
             </tr>
           ))}</tbody>
         </table>
@@ -85,10 +86,10 @@ function Hits({ w, orgs }: { w: Who; orgs: Org[] }) {
 }
 
 // Reached says how a system is reached from outside, and who says so.
-function Reached({ h }: { h: Hit }) {
+function Reached({ h, short }: { h: Hit; short?: boolean }) {
   const { t, lang } = useT();
-  if (h.seen) return <span className="amber" title={h.seen_as.join(" ")}>◆ {t("seenOutside")} {day(h.seen.at, lang)} <small className="mono">{h.seen.ports.join(", ")}</small></span>;
-  if ((h.seen_as ?? []).length) return <span className="amber">◇ {t("saidByOwner")} <small className="mono">{h.seen_as.join(" ")}</small></span>;
+  if (h.seen) return <span className="amber" title={h.seen_as.join(" ")}>◆ {t("seenOutside")} {day(h.seen.at, lang)} {!short && <small className="mono">{h.seen.ports.join(", ")}</small>}</span>;
+  if ((h.seen_as ?? []).length) return <span className="amber" title={h.seen_as.join(" ")}>◇ {t("saidByOwner")} {!short && <small className="mono">{h.seen_as.join(" ")}</small>}</span>;
   return <span className="muted">{t("notExposed")}</span>;
 }
 

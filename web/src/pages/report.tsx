@@ -29,7 +29,7 @@ export function ReportPage({ orgs }: { orgs: Org[] }) {
       <section>
         <h2>{t("reportWorst")}</h2>
         <table className="dense"><thead><tr><th>{t("level")}</th><th>{t("title")}</th><th>{t("asset")}</th><th>{t("org")}</th><th className="num">{t("due")}</th></tr></thead>
-          <tbody>{(worst.data?.items ?? []).map((a) => <tr key={a.id}><td><LevelMark level={a.weakness.level} /></td><td>{pick(a.weakness.title, a.weakness.title_ja)} {a.weakness.threat?.kev && `◆ ${t("kev")}`}</td><td>{a.weakness.asset.name || a.weakness.asset.key}</td><td>{a.owner_known ? name(a.org) : t("ownerUnknown")}</td><td className="num">{day(a.due, lang)}</td></tr>)}</tbody>
+          <tbody>{worst.data && worst.data.items.length === 0 && <tr><td colSpan={5} className="muted">{t("actionsCalm")}</td></tr>}{(worst.data?.items ?? []).map((a) => <tr key={a.id}><td><LevelMark level={a.weakness.level} /></td><td>{pick(a.weakness.title, a.weakness.title_ja)} {a.weakness.threat?.kev && `◆ ${t("kev")}`}</td><td>{a.weakness.asset.name || a.weakness.asset.key}</td><td>{a.owner_known ? name(a.org) : t("ownerUnknown")}</td><td className="num">{day(a.due, lang)}</td></tr>)}</tbody>
         </table>
       </section>
       <section><h2>{t("reportMeaning")}</h2><p className="muted">{t("reportTerms")}</p></section>
@@ -43,7 +43,7 @@ function summary(f: Figures, lang: "ja" | "en"): string {
   const share = (n: number | null) => (n === null ? (lang === "ja" ? "未算出" : "not known yet") : Math.round(n * 100) + " %");
   return lang === "ja"
     ? `過去1年間に弱点が${f.found}件見つかり、${f.proved}件の是正が再調査で証明されました。残りは${f.live}件で、うち${f.overdue}件が期限を過ぎています。是正までの中央値は${days(f.median_fix_days)}、弱点の半減期は${days(f.half_life_days)}、期限内の是正は${share(f.in_time)}、所有者の判明率は${share(f.owner_known)}です。`
-    : `Within a year ${f.found} weaknesses were found, and ${f.proved} were proved to be mended by a survey that looked again. ${f.live} are left, ${f.overdue} of them overdue. The median time to fix is ${days(f.median_fix_days)}, the half-life of exposure ${days(f.half_life_days)}; ${share(f.in_time)} were fixed in time, and ${share(f.owner_known)} of the owners are known.`;
+    : `Within a year ${f.found} weaknesses were found, and ${f.proved} were proved to be mended by a survey that looked again. ${f.live} are left, ${f.overdue} of them overdue. The median time to fix is ${days(f.median_fix_days)}, the half-life of exposure ${days(f.half_life_days)}; fixed in time: ${share(f.in_time)}; owners known: ${share(f.owner_known)}.`;
 }
 
 function Table({ rows }: { rows: { name: string; f: Figures }[] }) {
@@ -51,7 +51,7 @@ function Table({ rows }: { rows: { name: string; f: Figures }[] }) {
   const n = (x: number | null, share?: boolean) => (x === null ? "—" : share ? Math.round(x * 100) + " %" : x.toFixed(1));
   return (
     <table className="dense">
-      <thead><tr><th>{t("org")}</th><th className="num">{t("open")}</th><th className="num">{t("overdue")}</th><th className="num">{t("proved")}</th><th className="num">{t("medianFix")} ({t("days")})</th><th className="num">{t("halfLife")} ({t("days")})</th><th className="num">{t("fixedInTime")}</th><th className="num">{t("ownersKnown")}</th></tr></thead>
+      <thead><tr><th>{t("org")}</th><th className="num">{t("leftToMend")}</th><th className="num">{t("overdue")}</th><th className="num">{t("proved")}</th><th className="num">{t("medianFix")} ({t("days")})</th><th className="num">{t("halfLife")} ({t("days")})</th><th className="num">{t("fixedInTime")}</th><th className="num">{t("ownersKnown")}</th></tr></thead>
       <tbody>{rows.map((r, i) => <tr key={i}><td>{r.name}</td><td className="num">{r.f.live}</td><td className="num">{r.f.overdue}</td><td className="num">{r.f.proved}</td><td className="num">{n(r.f.median_fix_days)}</td><td className="num">{n(r.f.half_life_days)}</td><td className="num">{n(r.f.in_time, true)}</td><td className="num">{n(r.f.owner_known, true)}</td></tr>)}</tbody>
     </table>
   );
