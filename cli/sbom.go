@@ -17,10 +17,10 @@ import (
 
 func runSBOM(ctx context.Context, env *environment, args []string) error {
 	verbs := map[string]func(*environment, []string) error{
-		"scan": func(env *environment, args []string) error { return scanSBOM(ctx, env, args) }, "check": checkSBOM, "who-is-hit": whoIsHit, "quality": qualityOf, "vex": exportVEX,
+		"scan": func(env *environment, args []string) error { return scanSBOM(ctx, env, args) }, "check": checkSBOM, "who-is-hit": whoIsHit, "quality": qualityOf, "vex": exportVEX, "verify": verifySBOM,
 	}
 	if len(args) == 0 || verbs[args[0]] == nil {
-		return fault.New(fault.Invalid, "cli.sbom", "say what: noroshi sbom scan DIR|host, check FILE…, who-is-hit CVE FILE…, vex FILE or quality FILE…")
+		return fault.New(fault.Invalid, "cli.sbom", "say what: noroshi sbom scan DIR|host, check FILE…, who-is-hit CVE FILE…, vex FILE, quality FILE… or verify FILE DIR")
 	}
 	return verbs[args[0]](env, args[1:])
 }

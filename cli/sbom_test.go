@@ -63,6 +63,7 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 		{"name":"mysql","version":"5.7.1","cpe":"cpe:2.3:a:oracle:mysql:*:*:*:*:*:*:*:*"},{"name":"left","version":"1.0.0","purl":"pkg:npm/left@1.0.0","cpe":"cpe:2.3:a:left:left:1.0.0:*:*:*:*:*:*:*"}]}`)
 	national := file("nvd.json", `{"vulnerabilities":[{"cve":{"id":"CVE-2026-3000","configurations":[{"nodes":[{"operator":"OR","cpeMatch":[{"vulnerable":true,"criteria":"cpe:2.3:a:oracle:mysql:*:*:*:*:*:*:*:*","versionEndExcluding":"5.7.2"}]}]}]}},
 		{"cve":{"id":"CVE-2026-3001","configurations":[{"nodes":[{"operator":"OR","cpeMatch":[{"vulnerable":true,"criteria":"cpe:2.3:a:left:left:*:*:*:*:*:*:*:*"}]}]}]}},{"cve":{"id":"CVE-2026-3002"}}]}`)
+	lying := `{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{"type":"file","bom-ref":"m","name":"go.mod","hashes":[{"alg":"SHA-256","content":"` + strings.Repeat("0", 64) + `"}]},{"type":"file","name":"gone","hashes":[{"alg":"MD5","content":"` + strings.Repeat("0", 32) + `"}]}]}`
 	export := []string{"vex", "--author", "Ann", "--id", "https://example.org/1", "--advisories", advisories, sbom, "--vex", decided, "--format"}
 	for _, c := range []struct {
 		code int
@@ -101,6 +102,9 @@ func TestSBOMFromFolderToAnswer(t *testing.T) {
 		{4, []string{"no such file"}, []string{"quality", filepath.Join(dir, "nowhere")}},
 		{2, []string{other + "x"}, []string{"quality", file("other.spdxx", "nothing")}},
 		{2, []string{"--advisories"}, []string{"check", sbom}},
+		{1, []string{"another content: go.mod is SHA-256:", "bom-ref m says SHA-256:00", "0 files are as the bill says, 1 have another content, 1 are not there"}, []string{"verify", file("lying.json", lying), filepath.Dir(file("files/go.mod", "module x"))}},
+		{4, []string{"no hash of a file"}, []string{"verify", sbom, dir}},
+		{2, []string{"say what and where"}, []string{"verify", sbom}},
 		{2, []string{"say of what"}, []string{"check"}},
 		{2, []string{"say what"}, []string{"bake"}},
 	} {

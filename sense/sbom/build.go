@@ -12,11 +12,29 @@ type builder struct {
 	root  string         // the reference of the system itself
 	index map[string]int // the component of a reference
 	links []link
+	// files are what the document says of files, where that is asked for.
+	wantFiles bool
+	files     []File
 }
 
 type link struct{ from, to string }
 
 func newBuilder() *builder { return &builder{index: map[string]int{}} }
+
+// file takes what is said of a file.
+func (b *builder) file(f File) error {
+	if !b.wantFiles || f.Path == "" || len(f.Hashes) == 0 {
+		return nil
+	}
+	if len(b.files) >= MaxFiles {
+		return fault.New(fault.TooLarge, "sbom.read", "there are more than %d files", MaxFiles)
+	}
+	if len(f.Path) > maxText || len(f.Place) > maxText {
+		return fault.New(fault.TooLarge, "sbom.read", "the name of a file is longer than %d bytes", maxText)
+	}
+	b.files = append(b.files, f)
+	return nil
+}
 
 // add takes a component under a reference.
 func (b *builder) add(ref string, c bom.Component) error {

@@ -9,6 +9,7 @@ import (
 
 // cdxComponent is a component of CycloneDX, in JSON and XML alike.
 type cdxComponent struct {
+	Type      string `json:"type" xml:"type,attr"`
 	Ref       string `json:"bom-ref" xml:"bom-ref,attr"`
 	Group     string `json:"group" xml:"group"`
 	Name      string `json:"name" xml:"name"`
@@ -23,7 +24,7 @@ type cdxComponent struct {
 	Licenses   []cdxLicense   `json:"licenses" xml:"-"`
 	XMLNamed   []namedLicense `json:"-" xml:"licenses>license"`
 	Expression string         `json:"-" xml:"licenses>expression"`
-	Hashes     []hash         `json:"hashes" xml:"hashes>hash"`
+	Hashes     []Hash         `json:"hashes" xml:"hashes>hash"`
 	Components []cdxComponent `json:"components" xml:"components>component"`
 }
 
@@ -71,6 +72,11 @@ func (b *builder) nested(c *cdxComponent, depth int) error {
 		return err
 	}
 	b.hashes(plain, c.Hashes)
+	if c.Type == "file" {
+		if err := b.file(File{Path: c.Name, Place: "bom-ref " + ref, Hashes: c.Hashes}); err != nil {
+			return err
+		}
+	}
 	for i := range c.Components {
 		inner := &c.Components[i]
 		if err := b.nested(inner, depth+1); err != nil {

@@ -7,10 +7,21 @@ import (
 	"noroshi/bom"
 )
 
-// hash is a hash of a component, as CycloneDX writes it.
-type hash struct {
+// Hash is a hash of a component, as CycloneDX writes it.
+type Hash struct {
 	Alg     string `json:"alg" xml:"alg,attr"`
 	Content string `json:"content" xml:",chardata"`
+}
+
+// File is what a bill of materials says of a file, and where in it.
+type File struct {
+	Path, Place string
+	Hashes      []Hash
+}
+
+// algorithm is the name of an algorithm in capitals and without separators.
+func algorithm(name string) string {
+	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToUpper(name))
 }
 
 // sizes are the bytes of a hash by its algorithm, in capitals and without
@@ -27,9 +38,9 @@ var protoAlgorithms = []string{
 
 // hashes looks whether hashes can be what they say. One that cannot proves
 // nothing about its component, so it is counted and named.
-func (b *builder) hashes(c bom.Component, list []hash) {
+func (b *builder) hashes(c bom.Component, list []Hash) {
 	for _, h := range list {
-		size, known := sizes[strings.NewReplacer("-", "", "_", "").Replace(strings.ToUpper(h.Alg))]
+		size, known := sizes[algorithm(h.Alg)]
 		if !known {
 			continue
 		}

@@ -23,8 +23,8 @@ type document struct {
 }
 
 // readJSON streams a JSON document: one component is in memory as text at a time.
-func readJSON(r io.Reader) (bom.System, error) {
-	d := &document{builder: newBuilder(), dec: json.NewDecoder(r)}
+func readJSON(r io.Reader, b *builder) (bom.System, error) {
+	d := &document{builder: b, dec: json.NewDecoder(r)}
 	err := d.object(d.key)
 	if err != nil {
 		return bom.System{}, d.place(err)
@@ -66,6 +66,10 @@ func (d *document) key(key string) error {
 		return d.dec.Decode(&d.describes)
 	case "packages":
 		return each(d.dec, d.spdxPackage)
+	case "files":
+		if d.wantFiles {
+			return each(d.dec, d.spdxFile)
+		}
 	case "relationships":
 		return each(d.dec, d.relationship)
 	case "@graph":

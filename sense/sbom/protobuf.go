@@ -35,8 +35,7 @@ type field struct {
 
 // readProtobuf streams the fields of the document: one component is in memory as
 // bytes at a time. The numbers are those of bom-1.3.proto to bom-1.7.proto.
-func readProtobuf(r *bufio.Reader) (bom.System, error) {
-	d := newBuilder()
+func readProtobuf(r *bufio.Reader, d *builder) (bom.System, error) {
 	in := &counted{r: r}
 	for {
 		f, err := in.field()
@@ -186,10 +185,12 @@ func protoComponent(msg []byte, depth int) (c cdxComponent, err error) {
 		switch to := texts[f.number]; {
 		case to != nil:
 			*to = string(f.bytes)
+		case f.number == 1 && f.value == protoFile:
+			c.Type = "file"
 		case f.number == 4:
 			c.Supplier.Name, err = protoName(f.bytes)
 		case f.number == 12:
-			var h hash
+			var h Hash
 			h, err = protoHash(f.bytes)
 			c.Hashes = append(c.Hashes, h)
 		case f.number == 13:
@@ -235,7 +236,7 @@ func protoMetadata(msg []byte) (m cdxMetadata, err error) {
 	return m, err
 }
 
-func protoHash(msg []byte) (h hash, err error) {
+func protoHash(msg []byte) (h Hash, err error) {
 	err = fields(msg, func(f field) error {
 		switch {
 		case f.number == 1 && f.value < uint64(len(protoAlgorithms)):
@@ -268,6 +269,9 @@ func protoLicense(msg []byte) (l cdxLicense, err error) {
 	})
 	return l, err
 }
+
+// protoFile is the number of the type file.
+const protoFile = 6
 
 // protoName is the name of a person or an organisation.
 func protoName(msg []byte) (name string, err error) {

@@ -21,6 +21,7 @@ const (
 	MaxBytes      = 64 << 20
 	MaxComponents = 200_000
 	MaxEdges      = 2_000_000
+	MaxFiles      = 1_000_000
 	maxDepth      = 64
 	maxText       = 4096
 )
@@ -39,6 +40,22 @@ func ReadFile(name string) (bom.System, error) {
 	return s, nil
 }
 
+// ReadFiles reads what the bill of materials in a file says of files: their paths
+// and hashes.
+func ReadFiles(name string) ([]File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fault.As(fault.NotFound, "sbom.read", err, "%v", err)
+	}
+	defer func() { _ = f.Close() }() // It was only read.
+	b := newBuilder()
+	b.wantFiles = true
+	if _, err := readInto(b, f); err != nil {
+		return nil, in(name, err)
+	}
+	return b.files, nil
+}
+
 // in puts the file before the place of an error.
 func in(name string, err error) error {
 	if e, ok := err.(*fault.Error); ok {
@@ -51,10 +68,12 @@ func in(name string, err error) error {
 }
 
 // Read reads one bill of materials; its first bytes tell the format.
-func Read(r io.Reader) (bom.System, error) {
+func Read(r io.Reader) (bom.System, error) { return readInto(newBuilder(), r) }
+
+func readInto(to *builder, r io.Reader) (bom.System, error) {
 	limited := &limit{r: r, left: MaxBytes}
 	b := bufio.NewReaderSize(limited, 64<<10)
-	s, err := read(b)
+	s, err := read(b, to)
 	if limited.over {
 		return bom.System{}, fault.New(fault.TooLarge, "sbom.read", "the file is larger than the %d MiB that are read", MaxBytes>>20)
 	}
@@ -64,13 +83,13 @@ func Read(r io.Reader) (bom.System, error) {
 	return s, nil
 }
 
-func read(b *bufio.Reader) (bom.System, error) {
+func read(b *bufio.Reader, to *builder) (bom.System, error) {
 	head, err := b.Peek(3)
 	if bytes.Equal(head, []byte("\xef\xbb\xbf")) {
 		_, _ = b.Discard(3) // A byte order mark says nothing in UTF-8.
 	}
 	if protobuf(b) {
-		return readProtobuf(b)
+		return readProtobuf(b, to)
 	}
 	for {
 		head, err = b.Peek(1)
@@ -83,11 +102,11 @@ func read(b *bufio.Reader) (bom.System, error) {
 	case err != nil:
 		return bom.System{}, fault.New(fault.Invalid, "sbom.read", "the file is empty")
 	case head[0] == '{':
-		return readJSON(b)
+		return readJSON(b, to)
 	case head[0] == '<':
-		return readXML(b)
+		return readXML(b, to)
 	}
-	return readTagValue(b)
+	return readTagValue(b, to)
 }
 
 // limit ends a reader that gives more than it may.

@@ -17,11 +17,28 @@ type spdxPackage struct {
 	Concluded string    `json:"licenseConcluded"`
 	Declared  string    `json:"licenseDeclared"`
 	Refs      []spdxRef `json:"externalRefs"`
-	Sums      []struct {
-		Algorithm string `json:"algorithm"`
-		Value     string `json:"checksumValue"`
-	} `json:"checksums"`
-	hashes []hash // of tag-value
+	Sums      []spdxSum `json:"checksums"`
+	hashes    []Hash    // of tag-value
+}
+
+type spdxSum struct {
+	Algorithm string `json:"algorithm"`
+	Value     string `json:"checksumValue"`
+}
+
+// spdxFile is a file of SPDX 2.x.
+type spdxFile struct {
+	ID   string    `json:"SPDXID"`
+	Name string    `json:"fileName"`
+	Sums []spdxSum `json:"checksums"`
+}
+
+func (b *builder) spdxFile(f *spdxFile) error {
+	out := File{Path: f.Name, Place: f.ID}
+	for _, s := range f.Sums {
+		out.Hashes = append(out.Hashes, Hash{s.Algorithm, s.Value})
+	}
+	return b.file(out)
 }
 
 type spdxRef struct {
@@ -40,7 +57,7 @@ func (b *builder) spdxPackage(p *spdxPackage) error {
 		}
 	}
 	for _, s := range p.Sums {
-		p.hashes = append(p.hashes, hash{s.Algorithm, s.Value})
+		p.hashes = append(p.hashes, Hash{s.Algorithm, s.Value})
 	}
 	b.hashes(c, p.hashes)
 	return b.add(p.ID, c)

@@ -22,10 +22,11 @@ type tagValue struct {
 	// other is whether the lines are of a file or a snippet, whose tags resemble
 	// those of a package.
 	other bool
+	file  *spdxFile
 }
 
-func readTagValue(r io.Reader) (bom.System, error) {
-	t := &tagValue{builder: newBuilder()}
+func readTagValue(r io.Reader, b *builder) (bom.System, error) {
+	t := &tagValue{builder: b}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLine)
 	n, inText := 0, false
@@ -71,7 +72,7 @@ func readTagValue(r io.Reader) (bom.System, error) {
 	if !strings.HasPrefix(t.version, "SPDX-2.") {
 		return bom.System{}, fault.New(fault.Invalid, "sbom.read", "SPDX 2.x is read, this is %q", t.version)
 	}
-	if err := t.endPackage(); err != nil {
+	if err := t.end(); err != nil {
 		return bom.System{}, at(err)
 	}
 	t.sys.Format = "SPDX " + strings.TrimPrefix(t.version, "SPDX-")
@@ -91,12 +92,24 @@ func (t *tagValue) line(tag, value string) error {
 	case "Creator":
 		t.author(who(value))
 	case "PackageName":
-		if err := t.endPackage(); err != nil {
+		if err := t.end(); err != nil {
 			return err
 		}
 		t.pack, t.other = &spdxPackage{Name: value}, false
 	case "FileName", "SnippetSPDXID":
 		t.other = true
+		if err := t.endFile(); err != nil || tag != "FileName" {
+			return err
+		}
+		t.file = &spdxFile{Name: value}
+	case "SPDXID":
+		if t.file != nil && t.other {
+			t.file.ID = value
+		}
+	case "FileChecksum":
+		if alg, value, ok := strings.Cut(value, ":"); ok && t.file != nil {
+			t.file.Sums = append(t.file.Sums, spdxSum{alg, value})
+		}
 	case "Relationship":
 		f := strings.Fields(value)
 		if len(f) < 3 {
@@ -120,7 +133,7 @@ func (t *tagValue) line(tag, value string) error {
 		t.pack.Declared = value
 	case "PackageChecksum":
 		alg, value, _ := strings.Cut(value, ":")
-		t.pack.hashes = append(t.pack.hashes, hash{alg, value})
+		t.pack.hashes = append(t.pack.hashes, Hash{alg, value})
 	case "ExternalRef":
 		if f := strings.Fields(value); len(f) == 3 {
 			t.pack.Refs = append(t.pack.Refs, spdxRef{Type: f[1], Locator: f[2]})
@@ -129,11 +142,20 @@ func (t *tagValue) line(tag, value string) error {
 	return nil
 }
 
-func (t *tagValue) endPackage() error {
-	if t.pack == nil {
-		return nil
+// end takes what the lines so far were of.
+func (t *tagValue) end() error {
+	if err := t.endFile(); err != nil || t.pack == nil {
+		return err
 	}
 	p := t.pack
 	t.pack = nil
 	return t.spdxPackage(p)
+}
+
+func (t *tagValue) endFile() error {
+	f := t.file
+	if t.file = nil; f == nil {
+		return nil
+	}
+	return t.spdxFile(f)
 }

@@ -19,8 +19,8 @@ type xmlReader struct {
 	version string // of CycloneDX, by the root's namespace
 }
 
-func readXML(r io.Reader) (bom.System, error) {
-	x := &xmlReader{builder: newBuilder(), dec: xml.NewDecoder(r)}
+func readXML(r io.Reader, b *builder) (bom.System, error) {
+	x := &xmlReader{builder: b, dec: xml.NewDecoder(r)}
 	if err := x.document(); err != nil {
 		line, column := x.dec.InputPos()
 		var f *fault.Error
