@@ -80,6 +80,24 @@ func TestDumpHidesSecretsAndReadsAgain(t *testing.T) {
 	}
 }
 
+// TestMailIsRefusedThatWouldBeRead says which key is wrong before anything is sent.
+func TestMailIsRefusedThatWouldBeRead(t *testing.T) {
+	good := Mail{Relay: "mail.example.jp:587", TLS: "starttls", From: "a@example.jp", Contact: "b@example.jp", PerMinute: 1, Zone: "UTC", User: "u", PasswordFile: "f"}
+	if err := good.check(); err != nil {
+		t.Fatal(err)
+	}
+	for place, spoil := range map[string]func(*Mail){
+		"relay": func(m *Mail) { m.Relay = "mail.example.jp" }, "tls": func(m *Mail) { m.TLS = "none" }, "user": func(m *Mail) { m.TLS, m.Relay = "none", "127.0.0.1:25" },
+		"password_file": func(m *Mail) { m.PasswordFile = "" }, "from": func(m *Mail) { m.Contact = "" }, "hour": func(m *Mail) { m.Hour = 24 }, "zone": func(m *Mail) { m.Zone = "Tokyo" }, "per_minute": func(m *Mail) { m.PerMinute = 0 },
+	} {
+		m := good
+		spoil(&m)
+		if err := m.check(); err == nil || !strings.Contains(err.Error(), "hub.mail."+place) {
+			t.Errorf("%s: %v", place, err)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	b, _ := Default().Dump()
 	f.Add(b)
