@@ -9,6 +9,7 @@ import (
 	"noroshi/act/remediation"
 	"noroshi/action"
 	"noroshi/fault"
+	"noroshi/ident"
 	"noroshi/ledger"
 	"noroshi/ledger/ledgertest"
 )
@@ -151,7 +152,26 @@ func TestRemindersClimbTheTree(t *testing.T) {
 		if p, err := r.Reminders(ctx, r.as(t, "b", "org_b", access.Viewer, access.ViewActions), "", "", 0); err != nil || len(p.Items) != 0 {
 			t.Errorf("another reads %v, %v", p.Items, err)
 		}
+		toldTo := func(o ident.ID, from time.Time) string {
+			t.Helper()
+			list, err := r.ToldTo(ctx, r.hub, o, from, r.now)
+			must(t, err)
+			said := ""
+			for _, x := range list {
+				said += x.Kind + " " + x.Live.Weakness.Name + "; "
+			}
+			return said
+		}
+		if own, above, later := toldTo("org_a1", start), toldTo("org_a", start), toldTo("org_0", r.now.Add(-day)); own != "soon x; due x; " || above != "late x; " || later != "late x; " {
+			t.Errorf("told was %q, above %q, above that and lately %q", own, above, later)
+		}
+		if _, err := r.ToldTo(ctx, r.as(t, "b", "org_b", access.Viewer, access.ViewActions), "org_a", start, r.now); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("another hears what was told: %v", err)
+		}
 		r.take(t, r.survey("org_a1", at(1)))
+		if said := toldTo("org_a1", start); said != "" {
+			t.Errorf("it is mended, and %q is to be told", said)
+		}
 		r.now = r.now.Add(30 * day)
 		must(t, r.Tick(ctx))
 		if p, err := r.Reminders(ctx, r.hub, "", "", 0); err != nil || len(p.Items) != 5 {
