@@ -153,7 +153,7 @@ func (t *tally) add(scan func(...any) error, realm label.Realm) error {
 	// What is accepted needs not be mended by its date.
 	if due >= since && due <= now && state != action.Excepted {
 		f.due++
-		f.inTime += int64(bit(state == action.Proved && ended <= due))
+		f.inTime += int64(ledger.Bit(state == action.Proved && ended <= due))
 	}
 	return nil
 }
@@ -228,7 +228,7 @@ func halfLife(lives []lifetime) *float64 {
 	for i := 0; i < len(lives); {
 		at, there, gone := lives[i].micros, len(lives)-i, 0
 		for ; i < len(lives) && lives[i].micros == at; i++ {
-			gone += bit(lives[i].ended)
+			gone += ledger.Bit(lives[i].ended)
 		}
 		if stay *= 1 - float64(gone)/float64(there); stay <= 0.5 && gone > 0 {
 			return inDays(at)

@@ -36,7 +36,7 @@ func (r *Remediation) Recheck(ctx context.Context, s access.Scope, source action
 
 // sortRecheck puts what is claimed first, then what was not looked at for longest.
 func sortRecheck(list []action.Action) {
-	rank := func(a action.Action) int { return bit(a.State != action.Claimed) }
+	rank := func(a action.Action) int { return ledger.Bit(a.State != action.Claimed) }
 	slices.SortStableFunc(list, func(a, b action.Action) int {
 		if d := rank(a) - rank(b); d != 0 {
 			return d
