@@ -62,7 +62,7 @@ func (r *Remediation) Figures(ctx context.Context, s access.Scope, o ident.ID, r
 	if days < 1 || days > MaxDays {
 		return Report{}, fault.New(fault.Invalid, op, "the window is a number of days from 1 to %d", MaxDays)
 	}
-	orgs, args := ledger.In(orgsOf(s, o))
+	orgs, args := ledger.In(s.Within(o))
 	now := r.now()
 	t := tally{now: now, since: now.Add(-time.Duration(days) * day), of: map[ident.ID]*sums{}}
 	err := r.d.DB.Read(ctx, func(q ledger.Queryer) error {

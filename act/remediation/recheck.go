@@ -18,7 +18,7 @@ func (r *Remediation) Recheck(ctx context.Context, s access.Scope, source action
 		list = nil
 		for _, realm := range realms(0) {
 			for _, st := range []action.State{action.Claimed, action.Open, action.Excepted} {
-				rows, err := readRows(ctx, q, `source = ? AND tab = ? AND org || '' IN `+in+` ORDER BY last_looked LIMIT `+itoa(pageSize(limit)),
+				rows, err := readRows(ctx, q, `source = ? AND tab = ? AND org || '' IN `+in+` ORDER BY last_looked LIMIT `+itoa(ledger.PageSize(limit)),
 					append([]any{string(source), tabOf(st, realm)}, orgs...)...)
 				if err != nil {
 					return err
@@ -31,7 +31,7 @@ func (r *Remediation) Recheck(ctx context.Context, s access.Scope, source action
 		return nil
 	})
 	sortRecheck(list)
-	return list[:min(len(list), pageSize(limit))], fault.Wrap("remediation.recheck", err)
+	return list[:min(len(list), ledger.PageSize(limit))], fault.Wrap("remediation.recheck", err)
 }
 
 // sortRecheck puts what is claimed first, then what was not looked at for longest.

@@ -3,7 +3,6 @@ package attribute
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"noroshi/access"
@@ -30,39 +29,20 @@ type Page struct {
 	Next  string
 }
 
-const (
-	maxPage = 500
-	maxText = 200
-)
-
 // NewSince is since when a discovery is new: for a week, and the rest of the day.
 func NewSince(now time.Time) time.Time { return now.UTC().AddDate(0, 0, -7).Truncate(24 * time.Hour) }
 
 // List returns discoveries, the newest first.
 func (a *Attribution) List(ctx context.Context, s access.Scope, f Filter) (Page, error) {
 	const op = "attribute.list"
-	if len(f.Text) > maxText {
-		return Page{}, fault.New(fault.TooLarge, op, "the text to look for is longer than %d bytes", maxText)
+	w, err := f.where(op)
+	if err != nil {
+		return Page{}, err
 	}
-	where, args := f.where()
-	if f.Cursor != "" {
-		at, rest, _ := strings.Cut(f.Cursor, ".")
-		us, err := strconv.ParseInt(at, 36, 64)
-		id, idErr := ident.Parse(ident.Discovery, rest)
-		if err != nil || idErr != nil {
-			return Page{}, fault.New(fault.Invalid, op, "the cursor is not one of this list")
-		}
-		where, args = where+"(first_seen, id) < (?, ?) AND ", append(args, us, string(id))
-	}
-	limit := min(f.Limit, maxPage)
-	if limit <= 0 {
-		limit = 50
-	}
-	orgs := f.orgs(s)
-	in, more := ledger.In(orgs)
-	args = append(args, more...)
+	limit, orgs := ledger.PageSize(f.Limit), s.Within(f.Org)
+	in, args := ledger.In(orgs)
 	var p Page
-	err := a.d.DB.Read(ctx, func(q ledger.Queryer) error {
+	err = a.d.DB.Read(ctx, func(q ledger.Queryer) error {
 		p.Items = nil
 		org := "org"
 		if many, err := f.many(ctx, q, orgs); err != nil {
@@ -70,8 +50,10 @@ func (a *Attribution) List(ctx context.Context, s access.Scope, f Filter) (Page,
 		} else if many {
 			org = "org || ''" // The index on org is not to be used.
 		}
-		rows, err := q.Query(ctx, `SELECT b.body FROM (SELECT id, first_seen FROM discovery WHERE `+where+org+` IN `+in+` ORDER BY first_seen DESC, id DESC LIMIT `+strconv.Itoa(limit+1)+`) d
-			JOIN discovery_body b ON b.id = d.id ORDER BY d.first_seen DESC, d.id DESC`, args...)
+		w := w // Read may run this again.
+		w.And(org+" IN "+in, args...)
+		rows, err := q.Query(ctx, `SELECT b.body FROM (SELECT id, first_seen FROM discovery WHERE `+w.SQL+` ORDER BY first_seen DESC, id DESC LIMIT `+strconv.Itoa(limit+1)+`) d
+			JOIN discovery_body b ON b.id = d.id ORDER BY d.first_seen DESC, d.id DESC`, w.Args...)
 		return ledger.Each(rows, err, func(scan func(...any) error) error {
 			r, err := scanRow(scan)
 			p.Items = append(p.Items, r.Discovery)
@@ -81,20 +63,9 @@ func (a *Attribution) List(ctx context.Context, s access.Scope, f Filter) (Page,
 	if len(p.Items) > limit {
 		p.Items = p.Items[:limit]
 		last := p.Items[limit-1]
-		p.Next = strconv.FormatInt(ledger.Micros(last.FirstSeen), 36) + "." + string(last.ID)
+		p.Next = ledger.Cursor(ledger.Micros(last.FirstSeen), last.ID)
 	}
 	return p, fault.Wrap(op, err)
-}
-
-// orgs are the organisations of a scope, or the one that is asked for.
-func (f Filter) orgs(s access.Scope) []ident.ID {
-	switch {
-	case f.Org == "":
-		return s.Orgs()
-	case s.Allows(f.Org):
-		return []ident.ID{f.Org}
-	}
-	return nil
 }
 
 // many tells whether a page is found sooner among the newest of all than by sorting
@@ -112,30 +83,23 @@ func (f Filter) many(ctx context.Context, q ledger.Queryer, orgs []ident.ID) (bo
 	return own*4 >= all, err
 }
 
-// where are the conditions of a filter but for the organisations, each with AND
-// behind it: what is wanted is rarer than what is allowed, and so is asked first.
-func (f Filter) where() (where string, args []any) {
-	and := func(clause string, more ...any) {
-		where += clause + " AND "
-		args = append(args, more...)
-	}
-	if len(f.States) > 0 {
-		in, more := ledger.In(f.States)
-		and("state IN "+in, more...)
-	}
+// where are the conditions of a filter but for the organisations: what is wanted is
+// rarer than what is allowed, and so is asked first.
+func (f Filter) where(op string) (w ledger.Where, err error) {
+	ledger.AnyOf(&w, "state", f.States)
 	if f.Confidence > 0 {
-		and("confidence >= ?", f.Confidence)
+		w.And("confidence >= ?", f.Confidence)
 	}
 	if !f.Since.IsZero() {
-		and("first_seen >= ?", ledger.Micros(f.Since))
+		w.And("first_seen >= ?", ledger.Micros(f.Since))
 	}
 	if f.Own {
-		and("third_party = 0")
+		w.And("third_party = 0")
 	}
-	if f.Text != "" {
-		and(`value LIKE ? ESCAPE '\'`, ledger.Like(f.Text))
+	if err := w.Search(op, "value", f.Text); err != nil {
+		return w, err
 	}
-	return where, args
+	return w, w.After(op, "first_seen", f.Cursor, ident.Discovery)
 }
 
 // Counts counts the discoveries of the scope by state, and those that are new
