@@ -113,6 +113,18 @@ func (s Scope) Allows(o ident.ID) bool { return s.orgs[o] }
 // remembered, and nobody widens it by writing into a list.
 func (s Scope) Orgs() []ident.ID { return slices.Clone(s.list) }
 
+// Within lists the organisations of a question about one of them, or about all when
+// it is "". Of one outside the scope there are none.
+func (s Scope) Within(o ident.ID) []ident.ID {
+	switch {
+	case o == "":
+		return s.Orgs()
+	case s.Allows(o):
+		return []ident.ID{o}
+	}
+	return nil
+}
+
 // Tenants lists the event store's numbers of the organisations, in the order of
 // Orgs.
 func (s Scope) Tenants() []uint32 { return slices.Clone(s.tenants) }

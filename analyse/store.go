@@ -3,7 +3,6 @@ package analyse
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	"noroshi/access"
 	"noroshi/fault"
@@ -32,28 +31,21 @@ type Page struct {
 	Next  string // cursor of the next page; "" on the last
 }
 
-const (
-	maxPage = 500
-	maxText = 200
-	// manyOrgs is the scope from which walking the latest findings of all is
-	// faster than collecting those of each organisation and sorting them.
-	manyOrgs = 200
-)
+// manyOrgs is the scope from which walking the latest findings of all is
+// faster than collecting those of each organisation and sorting them.
+const manyOrgs = 200
 
 // List returns findings, the latest first. Only organisations of the scope are
 // in the question that the ledger is asked.
 func (a *Analyser) List(ctx context.Context, s access.Scope, f Filter) (Page, error) {
-	where, args, err := f.where(s)
+	w, err := f.where(s)
 	if err != nil {
 		return Page{}, err
 	}
-	limit := min(f.Limit, maxPage)
-	if limit <= 0 {
-		limit = 50
-	}
+	limit := ledger.PageSize(f.Limit)
 	var p Page
 	err = a.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, selectFinding+` WHERE `+where+` ORDER BY last_seen DESC, id DESC LIMIT `+strconv.Itoa(limit+1), args...)
+		rows, err := q.Query(ctx, selectFinding+` WHERE `+w.SQL+` ORDER BY last_seen DESC, id DESC LIMIT `+strconv.Itoa(limit+1), w.Args...)
 		return ledger.Each(rows, err, func(sc func(...any) error) error {
 			x, err := scan(scanner(sc))
 			p.Items = append(p.Items, x)
@@ -63,72 +55,41 @@ func (a *Analyser) List(ctx context.Context, s access.Scope, f Filter) (Page, er
 	if len(p.Items) > limit {
 		p.Items = p.Items[:limit]
 		last := p.Items[limit-1]
-		p.Next = strconv.FormatInt(ledger.Micros(last.LastSeen), 36) + "." + string(last.ID)
+		p.Next = ledger.Cursor(ledger.Micros(last.LastSeen), last.ID)
 	}
 	return p, fault.Wrap("analyse.list", err)
 }
 
 // where is the condition of a filter within a scope.
-func (f Filter) where(s access.Scope) (string, []any, error) {
-	orgs := s.Orgs()
-	if f.Org != "" {
-		orgs = nil
-		if s.Allows(f.Org) {
-			orgs = []ident.ID{f.Org}
-		}
-	}
+func (f Filter) where(s access.Scope) (w ledger.Where, err error) {
+	const op = "analyse.list"
+	orgs := s.Within(f.Org)
 	in, args := ledger.In(orgs)
-	where := "org IN " + in
 	if len(orgs) > manyOrgs {
-		where = "org || '' IN " + in // The index on org is not to be used.
+		w.And("org || '' IN "+in, args...) // The index on org is not to be used.
+	} else {
+		w.And("org IN "+in, args...)
 	}
-	and := func(clause string, more ...any) {
-		where += " AND " + clause
-		args = append(args, more...)
-	}
-	if len(f.States) > 0 {
-		in, more := ledger.In(f.States)
-		and("state IN "+in, more...)
-	}
+	ledger.AnyOf(&w, "state", f.States)
 	if f.Level != "" {
 		if f.Level.Rank() == 0 {
-			return "", nil, fault.New(fault.Invalid, "analyse.list", "%q is not a level (informational, low, medium, high, critical)", clip(string(f.Level), 40))
+			return w, fault.New(fault.Invalid, op, "%q is not a level (informational, low, medium, high, critical)", clip(string(f.Level), 40))
 		}
-		and("level >= ?", f.Level.Rank())
+		w.And("level >= ?", f.Level.Rank())
 	}
 	if f.Realm != label.RealmUnknown {
-		and("realm = ?", f.Realm.String())
+		w.And("realm = ?", f.Realm.String())
 	}
 	if f.Source != "" {
-		and("source = ?", string(f.Source))
+		w.And("source = ?", string(f.Source))
 	}
 	if f.Indicator != "" {
-		and("indicator = ?", string(f.Indicator))
+		w.And("indicator = ?", string(f.Indicator))
 	}
-	if f.Text != "" {
-		if len(f.Text) > maxText {
-			return "", nil, fault.New(fault.TooLarge, "analyse.list", "the text to look for is longer than %d bytes", maxText)
-		}
-		and(`search LIKE ? ESCAPE '\'`, ledger.Like(f.Text))
+	if err := w.Search(op, "search", f.Text); err != nil {
+		return w, err
 	}
-	if f.Cursor != "" {
-		us, id, err := readCursor(f.Cursor)
-		if err != nil {
-			return "", nil, err
-		}
-		and("(last_seen, id) < (?, ?)", us, string(id))
-	}
-	return where, args, nil
-}
-
-func readCursor(s string) (int64, ident.ID, error) {
-	at, rest, _ := strings.Cut(s, ".")
-	us, err := strconv.ParseInt(at, 36, 64)
-	id, idErr := ident.Parse(ident.Finding, rest)
-	if err != nil || idErr != nil {
-		return 0, "", fault.New(fault.Invalid, "analyse.list", "the cursor is not one of this list")
-	}
-	return us, id, nil
+	return w, w.After(op, "last_seen", f.Cursor, ident.Finding)
 }
 
 // Get returns one finding. One outside the scope is not there.
@@ -152,12 +113,12 @@ func get(ctx context.Context, q ledger.Queryer, s access.Scope, id ident.ID) (fi
 // Counts counts the findings of the scope by state, of one realm or of both.
 func (a *Analyser) Counts(ctx context.Context, s access.Scope, realm label.Realm) (map[finding.State]int64, error) {
 	out := map[finding.State]int64{finding.New: 0, finding.Escalated: 0, finding.Closed: 0, finding.Dismissed: 0}
-	where, args, err := Filter{Realm: realm}.where(s)
+	w, err := Filter{Realm: realm}.where(s)
 	if err != nil {
 		return nil, err
 	}
 	err = a.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, `SELECT state, COUNT(*) FROM finding WHERE `+where+` GROUP BY state`, args...)
+		rows, err := q.Query(ctx, `SELECT state, COUNT(*) FROM finding WHERE `+w.SQL+` GROUP BY state`, w.Args...)
 		return ledger.Each(rows, err, func(sc func(...any) error) error {
 			var state string
 			var n int64

@@ -36,7 +36,7 @@ type discoveriesInput struct {
 	State      string   `query:"state" maxLength:"100" doc:"one or more of candidate, certain, confirmed, rejected, separated by commas"`
 	Org        ident.ID `query:"org" maxLength:"64"`
 	Confidence int      `query:"confidence" minimum:"0" maximum:"100" doc:"at least"`
-	New        bool     `query:"new" doc:"first seen within a week"`
+	New        bool     `query:"new" doc:"first seen within a week, whole days (UTC)"`
 	Own        bool     `query:"own" doc:"without names of third parties"`
 	Q          string   `query:"q" maxLength:"200" doc:"in the name or address"`
 	Cursor     string   `query:"cursor" maxLength:"100"`
@@ -48,7 +48,7 @@ func (a *API) listDiscoveries(ctx context.Context, s access.Scope, in *discoveri
 }, error) {
 	f := attribute.Filter{States: split[attribute.State](in.State), Org: in.Org, Confidence: in.Confidence, Own: in.Own, Text: in.Q, Cursor: in.Cursor, Limit: in.Limit}
 	if in.New {
-		f.Since = a.b.Now().Add(-attribute.Week)
+		f.Since = attribute.NewSince(a.b.Now())
 	}
 	p, err := a.b.Discoveries.List(ctx, s, f)
 	if err != nil {

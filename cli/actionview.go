@@ -43,12 +43,8 @@ func listActions(ctx context.Context, c *actionCommand, args []string) error {
 	if err != nil {
 		return err
 	}
-	if *slug != "" {
-		id, err := bySlug(ctx, hub, *slug)
-		if err != nil {
-			return err
-		}
-		q.Set("org", string(id))
+	if err := within(ctx, hub, *slug, q); err != nil {
+		return err
 	}
 	q.Set("limit", strconv.Itoa(*limit))
 	var p api.Page[action.Action, action.State]

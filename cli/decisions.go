@@ -92,12 +92,8 @@ func listDecisions(ctx context.Context, c *actionCommand, parse func() ([]string
 	if err != nil {
 		return err
 	}
-	if *slug != "" {
-		id, err := bySlug(ctx, hub, *slug)
-		if err != nil {
-			return err
-		}
-		q.Set("org", string(id))
+	if err := within(ctx, hub, *slug, q); err != nil {
+		return err
 	}
 	var p systems.VEXPage
 	if err := hub.Get(ctx, "/api/v1/decisions?"+q.Encode(), &p); err != nil {

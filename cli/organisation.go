@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -83,6 +84,16 @@ func bySlug(ctx context.Context, c operator.Client, slug string) (ident.ID, erro
 		known = append(known, o.Slug)
 	}
 	return "", fault.New(fault.NotFound, "cli.organisation", "there is no organisation %q; there are: %s", slug, strings.Join(known, ", "))
+}
+
+// within asks for one organisation's part of a list; for all where none is named.
+func within(ctx context.Context, c operator.Client, slug string, q url.Values) error {
+	if slug == "" {
+		return nil
+	}
+	id, err := bySlug(ctx, c, slug)
+	q.Set("org", string(id))
+	return err
 }
 
 func deletions(ctx context.Context, c operator.Client) ([]care.Deletion, error) {

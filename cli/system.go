@@ -75,12 +75,8 @@ func listSystems(ctx context.Context, c *actionCommand, parse func() ([]string, 
 	if err != nil {
 		return err
 	}
-	if *slug != "" {
-		id, err := bySlug(ctx, hub, *slug)
-		if err != nil {
-			return err
-		}
-		q.Set("org", string(id))
+	if err := within(ctx, hub, *slug, q); err != nil {
+		return err
 	}
 	var p api.Systems
 	if err := hub.Get(ctx, "/api/v1/systems?"+q.Encode(), &p); err != nil {

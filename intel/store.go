@@ -3,6 +3,7 @@ package intel
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,59 +144,39 @@ type Page struct {
 	Next  string
 }
 
-const maxPage = 500
-
 // where says which indicators a scope may see: those of its own organisations,
 // and those in whose audience one of them stands.
-func (f Filter) where(s access.Scope) (string, []any, error) {
+func (f Filter) where(s access.Scope) (w ledger.Where, err error) {
+	const op = "intel.list"
 	in, orgs := ledger.In(s.Orgs())
-	args := append([]any{}, orgs...)
-	where := "(org IN " + in + " OR id IN (SELECT indicator FROM indicator_audience WHERE org = '" + everybody + "' OR org IN " + in + "))"
-	args = append(args, orgs...)
-	if len(s.Orgs()) == 0 {
-		where, args = "1 = 0", nil
+	if len(orgs) == 0 {
+		w.And("1 = 0")
+	} else {
+		w.And("(org IN "+in+" OR id IN (SELECT indicator FROM indicator_audience WHERE org = '"+everybody+"' OR org IN "+in+"))", append(slices.Clone(orgs), orgs...)...)
 	}
-	and := func(clause string, more ...any) {
-		where += " AND " + clause
-		args = append(args, more...)
-	}
-	if len(f.States) > 0 {
-		in, more := ledger.In(f.States)
-		and("state IN "+in, more...)
-	}
+	ledger.AnyOf(&w, "state", f.States)
 	if f.Realm != label.RealmUnknown {
-		and("realm = ?", f.Realm.String())
+		w.And("realm = ?", f.Realm.String())
 	}
-	if f.Text != "" {
-		and(`search LIKE ? ESCAPE '\'`, ledger.Like(f.Text))
+	if err := w.Search(op, "search", f.Text); err != nil {
+		return w, err
 	}
-	if f.Cursor != "" {
-		at, id, ok := strings.Cut(f.Cursor, ".")
-		us, err := strconv.ParseInt(at, 36, 64)
-		if !ok || err != nil {
-			return "", nil, fault.New(fault.Invalid, "intel.list", "the cursor is not one of this list")
-		}
-		and("(created, id) < (?, ?)", us, id)
-	}
-	return where, args, nil
+	return w, w.After(op, "created", f.Cursor, ident.Indicator)
 }
 
 // List returns indicators, the newest first.
 func (in *Intel) List(ctx context.Context, s access.Scope, f Filter) (Page, error) {
-	where, args, err := f.where(s)
+	w, err := f.where(s)
 	if err != nil {
 		return Page{}, err
 	}
-	limit := f.Limit
-	if limit <= 0 || limit > maxPage {
-		limit = 50
-	}
-	list, err := in.query(ctx, where+` ORDER BY created DESC, id DESC LIMIT `+strconv.Itoa(limit+1), args...)
+	limit := ledger.PageSize(f.Limit)
+	list, err := in.query(ctx, w.SQL+` ORDER BY created DESC, id DESC LIMIT `+strconv.Itoa(limit+1), w.Args...)
 	p := Page{Items: list}
 	if len(list) > limit {
 		p.Items = list[:limit]
 		last := p.Items[limit-1]
-		p.Next = strconv.FormatInt(ledger.Micros(last.Created), 36) + "." + string(last.ID)
+		p.Next = ledger.Cursor(ledger.Micros(last.Created), last.ID)
 	}
 	return p, err
 }
@@ -244,11 +225,12 @@ func (in *Intel) Read(ctx context.Context, id ident.ID) (ind indicator.Indicator
 
 // Get returns one indicator. One that the scope may not see is not there.
 func (in *Intel) Get(ctx context.Context, s access.Scope, id ident.ID) (indicator.Indicator, error) {
-	where, args, err := Filter{}.where(s)
+	w, err := Filter{}.where(s)
 	if err != nil {
 		return indicator.Indicator{}, err
 	}
-	list, err := in.query(ctx, where+` AND id = ?`, append(args, string(id))...)
+	w.And("id = ?", string(id))
+	list, err := in.query(ctx, w.SQL, w.Args...)
 	if err == nil && len(list) == 0 {
 		err = fault.New(fault.NotFound, "intel.get", "there is no such indicator here")
 	}
@@ -261,12 +243,12 @@ func (in *Intel) Get(ctx context.Context, s access.Scope, id ident.ID) (indicato
 // Counts counts the indicators of the scope by state.
 func (in *Intel) Counts(ctx context.Context, s access.Scope, realm label.Realm) (map[indicator.State]int64, error) {
 	out := map[indicator.State]int64{indicator.Active: 0, indicator.Held: 0, indicator.Revoked: 0, indicator.Expired: 0, indicator.Refused: 0}
-	where, args, err := Filter{Realm: realm}.where(s)
+	w, err := Filter{Realm: realm}.where(s)
 	if err != nil {
 		return nil, err
 	}
 	err = in.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, `SELECT state, COUNT(*) FROM indicator WHERE `+where+` GROUP BY state`, args...)
+		rows, err := q.Query(ctx, `SELECT state, COUNT(*) FROM indicator WHERE `+w.SQL+` GROUP BY state`, w.Args...)
 		return ledger.Each(rows, err, func(sc func(...any) error) error {
 			var state string
 			var n int64

@@ -36,6 +36,14 @@ func JSON(v any) string {
 	return string(b)
 }
 
+// Bit is how the ledger keeps a truth: 1 or 0.
+func Bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // Each calls fn for each row and closes the rows.
 func Each(rows *sql.Rows, err error, fn func(scan func(...any) error) error) error {
 	if err != nil {

@@ -62,7 +62,7 @@ func (r *Remediation) Figures(ctx context.Context, s access.Scope, o ident.ID, r
 	if days < 1 || days > MaxDays {
 		return Report{}, fault.New(fault.Invalid, op, "the window is a number of days from 1 to %d", MaxDays)
 	}
-	orgs, args := ledger.In(orgsOf(s, o))
+	orgs, args := ledger.In(s.Within(o))
 	now := r.now()
 	t := tally{now: now, since: now.Add(-time.Duration(days) * day), of: map[ident.ID]*sums{}}
 	err := r.d.DB.Read(ctx, func(q ledger.Queryer) error {
@@ -153,7 +153,7 @@ func (t *tally) add(scan func(...any) error, realm label.Realm) error {
 	// What is accepted needs not be mended by its date.
 	if due >= since && due <= now && state != action.Excepted {
 		f.due++
-		f.inTime += int64(bit(state == action.Proved && ended <= due))
+		f.inTime += int64(ledger.Bit(state == action.Proved && ended <= due))
 	}
 	return nil
 }
@@ -228,7 +228,7 @@ func halfLife(lives []lifetime) *float64 {
 	for i := 0; i < len(lives); {
 		at, there, gone := lives[i].micros, len(lives)-i, 0
 		for ; i < len(lives) && lives[i].micros == at; i++ {
-			gone += bit(lives[i].ended)
+			gone += ledger.Bit(lives[i].ended)
 		}
 		if stay *= 1 - float64(gone)/float64(there); stay <= 0.5 && gone > 0 {
 			return inDays(at)

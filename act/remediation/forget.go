@@ -26,21 +26,21 @@ func (r *Remediation) Forget(ctx context.Context, o ident.ID, before time.Time) 
 		asked = append(asked, ledger.Micros(before))
 	}
 	err = r.d.DB.Write(ctx, "hub:care", func(tx *ledger.Tx) error {
-		c := counts{}
+		c := ledger.Tally{}
 		rows, err := tx.Query(ctx, `SELECT tab, COUNT(*) FROM action WHERE `+old+` GROUP BY tab`, args...)
 		n = 0
 		err = ledger.Each(rows, err, func(sc func(...any) error) error {
 			var tab string
 			var k int64
 			err := sc(&tab, &k)
-			c.add(o, tab, -k)
+			c.Add(o, tab, -k)
 			n += k
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		if err := c.write(ctx, tx); err != nil {
+		if err := c.Write(ctx, tx, "action_count"); err != nil {
 			return err
 		}
 		for _, x := range []struct {

@@ -57,7 +57,7 @@ func (r *Remediation) expire(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return err
 		}
-		c := counts{}
+		c := ledger.Tally{}
 		for _, a := range list {
 			r.reopenExpired(a, now)
 			if err := save(ctx, tx, a, a.Org, c); err != nil {
@@ -67,7 +67,7 @@ func (r *Remediation) expire(ctx context.Context) (n int, err error) {
 				return err
 			}
 		}
-		return c.write(ctx, tx)
+		return c.Write(ctx, tx, "action_count")
 	})
 	for _, a := range list {
 		r.OnChange(Change{Org: a.Org, ID: a.ID})

@@ -3,7 +3,6 @@ package remediation
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
 	"noroshi/access"
@@ -47,18 +46,6 @@ type Page struct {
 	Next  string // cursor of the next page; "" on the last
 }
 
-const (
-	maxPage = 500
-	maxText = 200
-)
-
-func pageSize(n int) int {
-	if n <= 0 || n > maxPage {
-		return 50
-	}
-	return n
-}
-
 const opList = "remediation.list"
 
 // List returns one page of the actions of the scope.
@@ -77,7 +64,7 @@ func (r *Remediation) List(ctx context.Context, s access.Scope, f Filter) (Page,
 		if len(w.best) > w.limit {
 			w.best = w.best[:w.limit]
 			last := w.best[w.limit-1]
-			p.Next = cursorOf(last.key, last.id)
+			p.Next = ledger.Cursor(last.key, last.id)
 		}
 		p.Items, err = fetch(ctx, q, s, w.best)
 		return err
@@ -88,7 +75,7 @@ func (r *Remediation) List(ctx context.Context, s access.Scope, f Filter) (Page,
 // Each calls fn for every action of the filter, page by page, so that nothing is
 // held up for long.
 func (r *Remediation) Each(ctx context.Context, s access.Scope, f Filter, fn func(a action.Action) error) error {
-	f.Limit = maxPage
+	f.Limit = ledger.MaxPage
 	for {
 		p, err := r.List(ctx, s, f)
 		if err != nil {
@@ -110,7 +97,7 @@ func (r *Remediation) plan(s access.Scope, f Filter) (*walk, error) {
 	bad := func(format string, args ...any) (*walk, error) {
 		return nil, fault.New(fault.Invalid, opList, format, args...)
 	}
-	w := &walk{scope: s, orgs: orgsOf(s, f.Org), asked: f.Asked, sort: f.Sort, limit: pageSize(f.Limit)}
+	w := &walk{scope: s, orgs: s.Within(f.Org), asked: f.Asked, sort: f.Sort, limit: ledger.PageSize(f.Limit)}
 	states := f.States
 	for _, st := range states {
 		if !slices.Contains(action.States, st) {
@@ -136,8 +123,8 @@ func (r *Remediation) plan(s access.Scope, f Filter) (*walk, error) {
 		return bad("%.40q is not a source (surface, sbom, iot)", string(f.Source))
 	case f.Sort != "" && f.Sort != ByDue && f.Sort != ByPriority && f.Sort != BySeen:
 		return bad("%.40q is not an order (due, priority, seen)", string(f.Sort))
-	case len(f.Text) > maxText:
-		return nil, fault.New(fault.TooLarge, opList, "the text to look for is longer than %d bytes", maxText)
+	case len(f.Text) > ledger.MaxText:
+		return nil, fault.New(fault.TooLarge, opList, "the text to look for is longer than %d bytes", ledger.MaxText)
 	}
 	if w.sort == "" {
 		w.sort = ByDue
@@ -148,24 +135,13 @@ func (r *Remediation) plan(s access.Scope, f Filter) (*walk, error) {
 		w.before = ledger.Micros(r.now())
 	}
 	if f.Cursor != "" {
-		key, id, err := readCursor(opList, f.Cursor)
+		key, id, err := ledger.ReadCursor(opList, f.Cursor, ident.Action)
 		if err != nil {
 			return nil, err
 		}
-		w.after = &spot{key: key, id: ident.ID(id)}
+		w.after = &spot{key: key, id: id}
 	}
 	return w, nil
-}
-
-// orgsOf are the organisations of a scope, or the one that is asked for.
-func orgsOf(s access.Scope, o ident.ID) []ident.ID {
-	switch {
-	case o == "":
-		return s.Orgs()
-	case s.Allows(o):
-		return []ident.ID{o}
-	}
-	return nil
 }
 
 // realms are those that a filter means.
@@ -193,18 +169,6 @@ func facetsOf(f Filter) (list []int) {
 		}
 	}
 	return list
-}
-
-func cursorOf(key int64, id ident.ID) string { return strconv.FormatInt(key, 36) + "." + string(id) }
-
-func readCursor(op, s string) (int64, string, error) {
-	at, rest, _ := strings.Cut(s, ".")
-	key, err := strconv.ParseInt(at, 36, 64)
-	id, idErr := ident.Parse(ident.Action, rest)
-	if err != nil || idErr != nil {
-		return 0, "", fault.New(fault.Invalid, op, "the cursor is not one of this list")
-	}
-	return key, string(id), nil
 }
 
 // fetch reads the actions that were found, in their order.
@@ -237,7 +201,7 @@ func (r *Remediation) Counts(ctx context.Context, s access.Scope, o ident.ID, re
 	for _, st := range action.States {
 		out[st] = 0
 	}
-	in, args := ledger.In(orgsOf(s, o))
+	in, args := ledger.In(s.Within(o))
 	err := r.d.DB.Read(ctx, func(q ledger.Queryer) error {
 		rows, err := q.Query(ctx, `SELECT tab, CAST(SUM(n) AS BIGINT) FROM action_count WHERE org IN `+in+` GROUP BY tab`, args...)
 		return ledger.Each(rows, err, func(sc func(...any) error) error {

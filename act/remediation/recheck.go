@@ -18,7 +18,7 @@ func (r *Remediation) Recheck(ctx context.Context, s access.Scope, source action
 		list = nil
 		for _, realm := range realms(0) {
 			for _, st := range []action.State{action.Claimed, action.Open, action.Excepted} {
-				rows, err := readRows(ctx, q, `source = ? AND tab = ? AND org || '' IN `+in+` ORDER BY last_looked LIMIT `+itoa(pageSize(limit)),
+				rows, err := readRows(ctx, q, `source = ? AND tab = ? AND org || '' IN `+in+` ORDER BY last_looked LIMIT `+itoa(ledger.PageSize(limit)),
 					append([]any{string(source), tabOf(st, realm)}, orgs...)...)
 				if err != nil {
 					return err
@@ -31,12 +31,12 @@ func (r *Remediation) Recheck(ctx context.Context, s access.Scope, source action
 		return nil
 	})
 	sortRecheck(list)
-	return list[:min(len(list), pageSize(limit))], fault.Wrap("remediation.recheck", err)
+	return list[:min(len(list), ledger.PageSize(limit))], fault.Wrap("remediation.recheck", err)
 }
 
 // sortRecheck puts what is claimed first, then what was not looked at for longest.
 func sortRecheck(list []action.Action) {
-	rank := func(a action.Action) int { return bit(a.State != action.Claimed) }
+	rank := func(a action.Action) int { return ledger.Bit(a.State != action.Claimed) }
 	slices.SortStableFunc(list, func(a, b action.Action) int {
 		if d := rank(a) - rank(b); d != 0 {
 			return d

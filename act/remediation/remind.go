@@ -83,20 +83,20 @@ type Reminders struct {
 // Reminders lists who was reminded of what, the latest first.
 func (r *Remediation) Reminders(ctx context.Context, s access.Scope, org ident.ID, cursor string, limit int) (Reminders, error) {
 	const op = "remediation.reminders"
-	in, args := ledger.In(orgsOf(s, org))
+	in, args := ledger.In(s.Within(org))
 	where := `org IN ` + in
 	if len(args) > manyPieces {
 		where = `org || '' IN ` + in // The index by time is to be used.
 	}
 	if cursor != "" {
-		at, id, err := readCursor(op, cursor)
+		at, id, err := ledger.ReadCursor(op, cursor, ident.Action)
 		if err != nil {
 			return Reminders{}, err
 		}
 		where += ` AND (at, action) < (?,?)`
 		args = append(args, at, id)
 	}
-	limit = pageSize(limit)
+	limit = ledger.PageSize(limit)
 	var p Reminders
 	err := r.d.DB.Read(ctx, func(q ledger.Queryer) error {
 		rows, err := q.Query(ctx, `SELECT action, at, org, told, assignee, kind, due FROM action_reminder WHERE `+where+` ORDER BY at DESC, action DESC LIMIT `+strconv.Itoa(limit+1), args...)
@@ -112,7 +112,7 @@ func (r *Remediation) Reminders(ctx context.Context, s access.Scope, org ident.I
 	if len(p.Items) > limit {
 		p.Items = p.Items[:limit]
 		last := p.Items[limit-1]
-		p.Next = cursorOf(ledger.Micros(last.At), last.Action)
+		p.Next = ledger.Cursor(ledger.Micros(last.At), last.Action)
 	}
 	return p, fault.Wrap(op, err)
 }

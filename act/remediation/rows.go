@@ -39,18 +39,11 @@ func tabOf(s action.State, r label.Realm) string {
 func facet(source action.Source, level action.Level, kev, owned bool) int {
 	f := max(0, slices.Index(action.Sources, source))
 	f = f*len(action.Levels) + max(0, level.Rank()-1)
-	return f*4 + 2*bit(kev) + bit(owned)
+	return f*4 + 2*ledger.Bit(kev) + ledger.Bit(owned)
 }
 
 // ownedOf tells from a facet whether the owner is known.
 func ownedOf(facet int) bool { return facet&1 == 1 }
-
-func bit(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
 
 // until is the end of what holds for a while only.
 func (a *row) until() time.Time {
@@ -98,7 +91,7 @@ func (a *row) values() []any {
 	return []any{string(a.ID), string(a.Org), string(a.origin), a.Realm.String(), a.Fingerprint, string(a.Source), w.Check, w.Asset.Key, w.Place,
 		a.tab, facet(a.Source, w.Level, w.Threat.KEV, a.OwnerKnown), a.Priority, ledger.Micros(a.Due), ledger.Micros(a.FirstSeen), ledger.Micros(a.LastSeen),
 		ledger.Micros(a.LastLooked), ledger.Micros(a.opened), ledger.Micros(a.Ended), a.Reopened, ledger.Micros(a.stateAt), ledger.Micros(a.until()), ledger.Micros(a.remind),
-		a.Silent, ledger.Micros(a.silentAt), a.digest, bit(a.waits()), hash(topicText(w)), strings.ToLower(w.Asset.Key), strings.ToLower(w.Asset.Name), a.Version, ledger.JSON(a.Action)}
+		a.Silent, ledger.Micros(a.silentAt), a.digest, ledger.Bit(a.waits()), hash(topicText(w)), strings.ToLower(w.Asset.Key), strings.ToLower(w.Asset.Name), a.Version, ledger.JSON(a.Action)}
 }
 
 const selectRow = `SELECT body, origin, tab, last_seen, last_looked, opened, state_at, remind, silent, silent_at, digest FROM action`
@@ -141,35 +134,13 @@ var insertSome = func() map[int]string {
 	return m
 }()
 
-// counts is how many actions came into a tab or left it.
-type counts map[[2]string]int64
-
-func (c counts) add(o ident.ID, tab string, n int64) { c[[2]string{string(o), tab}] += n }
-
-func (c counts) write(ctx context.Context, tx *ledger.Tx) error {
-	keys := make([][2]string, 0, len(c))
-	for k, n := range c {
-		if n != 0 {
-			keys = append(keys, k)
-		}
-	}
-	// In one order, so that transactions wait for each other and not in a circle.
-	slices.SortFunc(keys, func(a, b [2]string) int { return strings.Compare(a[0]+a[1], b[0]+b[1]) })
-	for _, k := range keys {
-		if _, err := tx.Exec(ctx, `INSERT INTO action_count (org, tab, n) VALUES (?,?,?) ON CONFLICT (org, tab) DO UPDATE SET n = action_count.n + excluded.n`, k[0], k[1], c[k]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // insert writes new actions.
-func insert(ctx context.Context, tx *ledger.Tx, list []*row, c counts) error {
+func insert(ctx context.Context, tx *ledger.Tx, list []*row, c ledger.Tally) error {
 	for part := range slices.Chunk(list, batch) {
 		args := make([]any, 0, len(part)*nColumns)
 		for _, a := range part {
 			args = append(args, a.values()...)
-			c.add(a.Org, a.tab, 1)
+			c.Add(a.Org, a.tab, 1)
 		}
 		if _, err := tx.Exec(ctx, insertSome[len(part)], args...); err != nil {
 			return err
@@ -206,10 +177,10 @@ var updateAll = func() string {
 }()
 
 // save writes a changed action; was is whose it was before.
-func save(ctx context.Context, tx *ledger.Tx, a *row, was ident.ID, c counts) error {
-	c.add(was, a.tab, -1)
+func save(ctx context.Context, tx *ledger.Tx, a *row, was ident.ID, c ledger.Tally) error {
+	c.Add(was, a.tab, -1)
 	v := a.values()
-	c.add(a.Org, a.tab, 1)
+	c.Add(a.Org, a.tab, 1)
 	if err := ledger.Changed(tx.Exec(ctx, updateAll, append(v[1:], v[0])...)); err != nil {
 		return err
 	}

@@ -52,12 +52,12 @@ type taking struct {
 	made    int
 	out     action.Outcome
 	changed map[ident.ID]bool
-	counts  counts
+	counts  ledger.Tally
 }
 
 // proceed makes the next steps in one transaction.
 func (t *taking) proceed(ctx context.Context, tx *ledger.Tx) error {
-	t.changed, t.counts, t.made, t.out = map[ident.ID]bool{}, counts{}, 0, action.Outcome{Survey: t.v.ID}
+	t.changed, t.counts, t.made, t.out = map[ident.ID]bool{}, ledger.Tally{}, 0, action.Outcome{Survey: t.v.ID}
 	if err := t.resume(ctx, tx); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (t *taking) proceed(ctx context.Context, tx *ledger.Tx) error {
 		}
 	}
 	t.made += len(next)
-	if err := t.counts.write(ctx, tx); err != nil {
+	if err := t.counts.Write(ctx, tx, "action_count"); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `UPDATE action_survey SET made = ?, outcome = ? WHERE id = ?`, t.made, ledger.JSON(t.out), string(t.v.ID)); err != nil {

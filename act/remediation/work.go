@@ -34,7 +34,7 @@ func (r *Remediation) work(ctx context.Context, s access.Scope, id ident.ID, ver
 		if a.Version != version {
 			return fault.New(fault.Conflict, op, "somebody else worked on this action meanwhile; read it again")
 		}
-		was, state, now, c := a.Org, a.State, r.now(), counts{}
+		was, state, now, c := a.Org, a.State, r.now(), ledger.Tally{}
 		if err := do(tx, a, now); err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (r *Remediation) work(ctx context.Context, s access.Scope, id ident.ID, ver
 		if err := save(ctx, tx, a, was, c); err != nil {
 			return err
 		}
-		if err := c.write(ctx, tx); err != nil {
+		if err := c.Write(ctx, tx, "action_count"); err != nil {
 			return err
 		}
 		return tx.Record(ctx, "action", id, a.Org, event, map[string]any{"state": a.State, "reason": said, "assignee": a.Assignee, "exception": a.Exception, "until": a.until()})

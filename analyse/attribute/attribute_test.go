@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -273,7 +274,7 @@ func TestListsPageAndFilter(t *testing.T) {
 			r.keep(city, r.found(fmt.Sprintf("198.51.100.%d", i), discovery.AddressOf))
 			r.now = r.now.Add(time.Minute)
 		}
-		r.now = r.now.Add(attribute.Week)
+		r.now = r.now.AddDate(0, 0, 8)
 		r.keep(city, r.found("mail.provider.net", discovery.MailServer), r.found("a_b.city.example"))
 		values := func(f attribute.Filter) string {
 			t.Helper()
@@ -292,7 +293,7 @@ func TestListsPageAndFilter(t *testing.T) {
 		for want, f := range map[string]attribute.Filter{
 			"4 3 2 1 0":          {States: []attribute.State{attribute.Candidate}, Confidence: 40, Limit: 2},
 			"a_b.city.example":   {States: []attribute.State{attribute.Certain}},
-			"mail.provider.net":  {Since: r.now.Add(-attribute.Week), Text: "PROVIDER"},
+			"mail.provider.net":  {Since: attribute.NewSince(r.now), Text: "PROVIDER"},
 			"a_b.city.example 4": {Own: true, Since: start.Add(4 * time.Minute)},
 			"":                   {Text: "a%b"},
 		} {
@@ -310,6 +311,51 @@ func TestListsPageAndFilter(t *testing.T) {
 				t.Errorf("%+v is taken", f)
 			}
 		}
+	})
+}
+
+// TestCountsAreThoseOfTheLists: whatever becomes of discoveries, the counts beside
+// a list are what a reader who pages through it would count.
+func TestCountsAreThoseOfTheLists(t *testing.T) {
+	ledgertest.Each(t, func(t *testing.T, db *ledger.DB) {
+		ctx, r := t.Context(), newRig(t, db)
+		same := func(when string) {
+			t.Helper()
+			for _, s := range []access.Scope{scope(city), scope(port), scope(city, port)} {
+				n, err := r.Counts(ctx, s)
+				must(t, err)
+				want := map[string]int64{"candidate": 0, "certain": 0, "confirmed": 0, "rejected": 0, "new": 0}
+				p, err := r.List(ctx, s, attribute.Filter{Limit: 500})
+				must(t, err)
+				for _, d := range p.Items {
+					want[string(d.State)]++
+					if !d.FirstSeen.Before(attribute.NewSince(r.now)) {
+						want["new"]++
+					}
+				}
+				if !maps.Equal(n, want) {
+					t.Errorf("%s: the counts are %v; the list has %v", when, n, want)
+				}
+			}
+		}
+		r.keep(city, r.found("www.city.example"), r.found("198.51.100.1", discovery.AddressOf), r.found("mail.provider.net", discovery.MailServer))
+		r.keep(port, r.found("198.51.100.1", discovery.AddressOf))
+		same("found")
+		d := r.get(city, "mail.provider.net")
+		_, err := r.Judge(ctx, scope(city), d.ID, d.Version, attribute.Rejected, "a provider's")
+		must(t, err)
+		same("rejected")
+		r.now = r.now.AddDate(0, 0, 8)
+		r.keep(city, r.found("mail.provider.net", discovery.SPF), r.found("new.city.example"))
+		same("returned a week later")
+		less := city
+		less.Assets.Domains = nil
+		r.now = r.now.AddDate(1, 0, 0)
+		r.keep(less)
+		same("a year later, when what nobody saw has lapsed")
+		_, err = r.Forget(ctx, port.ID, time.Time{})
+		must(t, err)
+		same("forgotten")
 	})
 }
 

@@ -25,8 +25,8 @@ func (a *Attribution) Judge(ctx context.Context, s access.Scope, id ident.ID, ve
 		return Discovery{}, fault.New(fault.Invalid, op, "say why, in at most %d bytes: whoever reads it next year was not here", maxReason)
 	}
 	var r row
-	err := a.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) (err error) {
-		if r, err = get(ctx, tx, s, id); err != nil {
+	err := a.keeping(ctx, s.Actor(), func(w *writer) (err error) {
+		if r, err = get(ctx, w, s, id); err != nil {
 			return err
 		}
 		if r.Version != version {
@@ -40,10 +40,10 @@ func (a *Attribution) Judge(ctx context.Context, s access.Scope, id ident.ID, ve
 		r.Judgement = &Judgement{State: state, By: s.Actor(), At: now, Reason: reason, Kinds: r.Kinds}
 		r.Returned = nil
 		r.Version++
-		if err := a.write(ctx, tx, &r, a.weigher(o, now), now, false); err != nil {
+		if err := w.write(ctx, &r, a.weigher(o, now), now, false); err != nil {
 			return err
 		}
-		return tx.Record(ctx, "discovery", r.ID, r.Org, string(state), map[string]any{"asset": r.Asset, "reason": reason, "confidence": r.Confidence, "kinds": r.Kinds})
+		return w.Record(ctx, "discovery", r.ID, r.Org, string(state), map[string]any{"asset": r.Asset, "reason": reason, "confidence": r.Confidence, "kinds": r.Kinds})
 	})
 	r.Evidence = Explain(r.Facts, a.d.Now())
 	return r.Discovery, fault.Wrap(op, err)
@@ -52,20 +52,16 @@ func (a *Attribution) Judge(ctx context.Context, s access.Scope, id ident.ID, ve
 // Forget deletes what nobody judged and was last seen before a moment; the zero
 // time means everything of the organisation.
 func (a *Attribution) Forget(ctx context.Context, o ident.ID, before time.Time) (n int64, err error) {
-	query, args := `DELETE FROM discovery WHERE org = ?`, []any{string(o)}
+	where, args := `org = ?`, []any{string(o)}
 	if !before.IsZero() {
-		query += ` AND judged = 0 AND last_seen < ?`
+		where += ` AND judged = 0 AND last_seen < ?`
 		args = append(args, ledger.Micros(before))
 	}
-	err = a.d.DB.Write(ctx, "hub:care", func(tx *ledger.Tx) error {
-		r, err := tx.Exec(ctx, query, args...)
-		if err != nil {
+	err = a.keeping(ctx, "hub:care", func(w *writer) (err error) {
+		if n, err = w.delete(ctx, where, args...); err != nil || !before.IsZero() {
 			return err
 		}
-		if n, err = r.RowsAffected(); err != nil || !before.IsZero() {
-			return err
-		}
-		_, err = tx.Exec(ctx, `DELETE FROM discovery_run WHERE org = ?`, string(o))
+		_, err = w.Exec(ctx, `DELETE FROM discovery_run WHERE org = ?`, string(o))
 		return err
 	})
 	return n, fault.Wrap("attribute.forget", err)

@@ -22,7 +22,7 @@ type row struct {
 	Facts []discovery.Evidence `json:"facts"`
 }
 
-const selectRow = `SELECT body FROM discovery`
+const selectRow = `SELECT b.body FROM discovery d JOIN discovery_body b ON b.id = d.id`
 
 func scanRow(scan func(...any) error) (row, error) {
 	var r row
@@ -49,10 +49,10 @@ func (a *Attribution) Keep(ctx context.Context, o org.Organisation, w discovery.
 	}
 	for batch := range slices.Chunk(w.Candidates, perWrite) {
 		made := 0
-		err := a.d.DB.Write(ctx, actor, func(tx *ledger.Tx) error {
+		err := a.keeping(ctx, actor, func(w *writer) error {
 			made = 0
 			for _, c := range batch {
-				isNew, err := a.merge(ctx, tx, o.ID, c, weigh, now, room > fresh+made)
+				isNew, err := a.merge(ctx, w, o.ID, c, weigh, now, room > fresh+made)
 				if err != nil {
 					return err
 				}
@@ -90,8 +90,11 @@ func (a *Attribution) room(ctx context.Context, o ident.ID) (room int, err error
 // lapse forgets candidates that nobody judged and nobody saw for long: names that
 // somebody made up once are not kept for ever.
 func (a *Attribution) lapse(ctx context.Context, o ident.ID, now time.Time) error {
-	return a.d.DB.Write(ctx, actor, func(tx *ledger.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM discovery WHERE org = ? AND judged = 0 AND state = ? AND last_seen < ?`, o, string(Candidate), ledger.Micros(now.Add(-lapsed)))
+	return a.keeping(ctx, actor, func(w *writer) error {
+		if _, err := w.Exec(ctx, `DELETE FROM discovery_count WHERE org = ? AND tab < ?`, o, day(NewSince(now))); err != nil {
+			return err // Nobody asks what was new before.
+		}
+		_, err := w.delete(ctx, `org = ? AND judged = 0 AND state = ? AND last_seen < ?`, o, string(Candidate), ledger.Micros(now.Add(-lapsed)))
 		return err
 	})
 }
@@ -99,8 +102,8 @@ func (a *Attribution) lapse(ctx context.Context, o ident.ID, now time.Time) erro
 const actor = "hub:discover"
 
 // merge keeps one candidate, if it is known or there is room.
-func (a *Attribution) merge(ctx context.Context, tx *ledger.Tx, o ident.ID, c discovery.Candidate, weigh func(*row), now time.Time, room bool) (isNew bool, err error) {
-	r, err := scanRow(tx.QueryRow(ctx, selectRow+` WHERE org = ? AND kind = ? AND value = ?`, o, string(c.Asset.Kind), c.Asset.Value).Scan)
+func (a *Attribution) merge(ctx context.Context, w *writer, o ident.ID, c discovery.Candidate, weigh func(*row), now time.Time, room bool) (isNew bool, err error) {
+	r, err := scanRow(w.QueryRow(ctx, selectRow+` WHERE d.org = ? AND d.kind = ? AND d.value = ?`, o, string(c.Asset.Kind), c.Asset.Value).Scan)
 	if isNew = ledger.NoRows(err); isNew {
 		if !room {
 			return false, nil
@@ -122,32 +125,7 @@ func (a *Attribution) merge(ctx context.Context, tx *ledger.Tx, o ident.ID, c di
 		}
 	}
 	r.Facts = known.Evidence
-	return isNew, a.write(ctx, tx, &r, weigh, now, isNew)
-}
-
-// write weighs a row and keeps it.
-func (a *Attribution) write(ctx context.Context, tx *ledger.Tx, r *row, weigh func(*row), now time.Time, isNew bool) error {
-	before := len(r.Returned)
-	weigh(r)
-	if len(r.Returned) > 0 && before == 0 {
-		if err := tx.Record(ctx, "discovery", r.ID, r.Org, "returned", map[string]any{"asset": r.Asset, "kinds": r.Returned}); err != nil {
-			return err
-		}
-	}
-	if isNew {
-		_, err := tx.Exec(ctx, `INSERT INTO discovery (id, org, kind, value, state, judged, third_party, confidence, first_seen, last_seen, looked, version, body) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`,
-			r.ID, r.Org, string(r.Asset.Kind), r.Asset.Value, string(r.State), bit(r.Judgement != nil), bit(r.ThirdParty), r.Confidence, ledger.Micros(r.FirstSeen), ledger.Micros(r.LastSeen), ledger.Micros(now), r.Version, ledger.JSON(r))
-		return err
-	}
-	return ledger.Changed(tx.Exec(ctx, `UPDATE discovery SET state = ?, judged = ?, third_party = ?, confidence = ?, last_seen = ?, looked = ?, version = ?, body = ? WHERE id = ?`,
-		string(r.State), bit(r.Judgement != nil), bit(r.ThirdParty), r.Confidence, ledger.Micros(r.LastSeen), ledger.Micros(now), r.Version, ledger.JSON(r), r.ID))
-}
-
-func bit(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	return isNew, w.write(ctx, &r, weigh, now, isNew)
 }
 
 // others weighs what this walk did not meet: evidence grows old, and
@@ -155,9 +133,9 @@ func bit(b bool) int {
 func (a *Attribution) others(ctx context.Context, o ident.ID, weigh func(*row), now time.Time) error {
 	for {
 		n := 0
-		err := a.d.DB.Write(ctx, actor, func(tx *ledger.Tx) error {
+		err := a.keeping(ctx, actor, func(w *writer) error {
 			var list []row
-			rows, err := tx.Query(ctx, selectRow+` WHERE org = ? AND looked < ? LIMIT ?`, o, ledger.Micros(now), perWrite)
+			rows, err := w.Query(ctx, selectRow+` WHERE d.org = ? AND d.looked < ? LIMIT ?`, o, ledger.Micros(now), perWrite)
 			if err := ledger.Each(rows, err, func(scan func(...any) error) error {
 				r, err := scanRow(scan)
 				list = append(list, r)
@@ -166,7 +144,7 @@ func (a *Attribution) others(ctx context.Context, o ident.ID, weigh func(*row), 
 				return err
 			}
 			for i := range list {
-				if err := a.write(ctx, tx, &list[i], weigh, now, false); err != nil {
+				if err := w.write(ctx, &list[i], weigh, now, false); err != nil {
 					return err
 				}
 			}

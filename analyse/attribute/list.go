@@ -3,7 +3,6 @@ package attribute
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"noroshi/access"
@@ -30,41 +29,31 @@ type Page struct {
 	Next  string
 }
 
-const (
-	maxPage = 500
-	maxText = 200
-	// manyOrgs is the scope from which walking the newest of all is faster than
-	// collecting those of each organisation and sorting them, as for findings.
-	manyOrgs = 200
-)
-
-// Week is for how long a discovery is new.
-const Week = 7 * 24 * time.Hour
+// NewSince is since when a discovery is new: for a week, and the rest of the day.
+func NewSince(now time.Time) time.Time { return now.UTC().AddDate(0, 0, -7).Truncate(24 * time.Hour) }
 
 // List returns discoveries, the newest first.
 func (a *Attribution) List(ctx context.Context, s access.Scope, f Filter) (Page, error) {
 	const op = "attribute.list"
-	where, args, err := f.where(s)
+	w, err := f.where(op)
 	if err != nil {
 		return Page{}, err
 	}
-	if f.Cursor != "" {
-		at, rest, _ := strings.Cut(f.Cursor, ".")
-		us, err := strconv.ParseInt(at, 36, 64)
-		id, idErr := ident.Parse(ident.Discovery, rest)
-		if err != nil || idErr != nil {
-			return Page{}, fault.New(fault.Invalid, op, "the cursor is not one of this list")
-		}
-		where, args = where+" AND (first_seen, id) < (?, ?)", append(args, us, string(id))
-	}
-	limit := min(f.Limit, maxPage)
-	if limit <= 0 {
-		limit = 50
-	}
+	limit, orgs := ledger.PageSize(f.Limit), s.Within(f.Org)
+	in, args := ledger.In(orgs)
 	var p Page
 	err = a.d.DB.Read(ctx, func(q ledger.Queryer) error {
 		p.Items = nil
-		rows, err := q.Query(ctx, selectRow+` WHERE `+where+` ORDER BY first_seen DESC, id DESC LIMIT `+strconv.Itoa(limit+1), args...)
+		org := "org"
+		if many, err := f.many(ctx, q, orgs); err != nil {
+			return err
+		} else if many {
+			org = "org || ''" // The index on org is not to be used.
+		}
+		w := w // Read may run this again.
+		w.And(org+" IN "+in, args...)
+		rows, err := q.Query(ctx, `SELECT b.body FROM (SELECT id, first_seen FROM discovery WHERE `+w.SQL+` ORDER BY first_seen DESC, id DESC LIMIT `+strconv.Itoa(limit+1)+`) d
+			JOIN discovery_body b ON b.id = d.id ORDER BY d.first_seen DESC, d.id DESC`, w.Args...)
 		return ledger.Each(rows, err, func(scan func(...any) error) error {
 			r, err := scanRow(scan)
 			p.Items = append(p.Items, r.Discovery)
@@ -74,49 +63,43 @@ func (a *Attribution) List(ctx context.Context, s access.Scope, f Filter) (Page,
 	if len(p.Items) > limit {
 		p.Items = p.Items[:limit]
 		last := p.Items[limit-1]
-		p.Next = strconv.FormatInt(ledger.Micros(last.FirstSeen), 36) + "." + string(last.ID)
+		p.Next = ledger.Cursor(ledger.Micros(last.FirstSeen), last.ID)
 	}
 	return p, fault.Wrap(op, err)
 }
 
-// where is the condition of a filter within a scope.
-func (f Filter) where(s access.Scope) (string, []any, error) {
-	orgs := s.Orgs()
-	if f.Org != "" {
-		orgs = nil
-		if s.Allows(f.Org) {
-			orgs = []ident.ID{f.Org}
-		}
+// many tells whether a page is found sooner among the newest of all than by sorting
+// those of the scope: that is so where it has a good part of all.
+func (f Filter) many(ctx context.Context, q ledger.Queryer, orgs []ident.ID) (bool, error) {
+	states := f.States
+	if len(states) == 0 {
+		states = []State{Candidate, Certain, Confirmed, Rejected}
 	}
 	in, args := ledger.In(orgs)
-	where := "org IN " + in
-	if len(orgs) > manyOrgs {
-		where = "org || '' IN " + in // The index on org is not to be used.
-	}
-	and := func(clause string, more ...any) {
-		where += " AND " + clause
-		args = append(args, more...)
-	}
-	if len(f.States) > 0 {
-		in, more := ledger.In(f.States)
-		and("state IN "+in, more...)
-	}
+	tabs, more := ledger.In(states)
+	var own, all int64
+	err := q.QueryRow(ctx, `SELECT CAST(COALESCE(SUM(CASE WHEN tab IN `+tabs+` AND org IN `+in+` THEN n ELSE 0 END), 0) AS BIGINT), CAST(COALESCE(SUM(n), 0) AS BIGINT)
+		FROM discovery_count WHERE tab >= 'a'`, append(more, args...)...).Scan(&own, &all)
+	return own*4 >= all, err
+}
+
+// where are the conditions of a filter but for the organisations: what is wanted is
+// rarer than what is allowed, and so is asked first.
+func (f Filter) where(op string) (w ledger.Where, err error) {
+	ledger.AnyOf(&w, "state", f.States)
 	if f.Confidence > 0 {
-		and("confidence >= ?", f.Confidence)
+		w.And("confidence >= ?", f.Confidence)
 	}
 	if !f.Since.IsZero() {
-		and("first_seen >= ?", ledger.Micros(f.Since))
+		w.And("first_seen >= ?", ledger.Micros(f.Since))
 	}
 	if f.Own {
-		and("third_party = 0")
+		w.And("third_party = 0")
 	}
-	if f.Text != "" {
-		if len(f.Text) > maxText {
-			return "", nil, fault.New(fault.TooLarge, "attribute.list", "the text to look for is longer than %d bytes", maxText)
-		}
-		and(`value LIKE ? ESCAPE '\'`, ledger.Like(f.Text))
+	if err := w.Search(op, "value", f.Text); err != nil {
+		return w, err
 	}
-	return where, args, nil
+	return w, w.After(op, "first_seen", f.Cursor, ident.Discovery)
 }
 
 // Counts counts the discoveries of the scope by state, and those that are new
@@ -125,20 +108,18 @@ func (a *Attribution) Counts(ctx context.Context, s access.Scope) (map[string]in
 	out := map[string]int64{string(Candidate): 0, string(Certain): 0, string(Confirmed): 0, string(Rejected): 0, "new": 0}
 	in, args := ledger.In(s.Orgs())
 	err := a.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, `SELECT state, COUNT(*) FROM discovery WHERE org IN `+in+` GROUP BY state`, args...)
-		if err := ledger.Each(rows, err, func(scan func(...any) error) error {
-			var state string
+		// States stand behind every day.
+		rows, err := q.Query(ctx, `SELECT tab, CAST(SUM(n) AS BIGINT) FROM discovery_count WHERE org IN `+in+` AND tab >= ? GROUP BY tab`, append(args, day(NewSince(a.d.Now())))...)
+		return ledger.Each(rows, err, func(scan func(...any) error) error {
+			var tab string
 			var n int64
-			err := scan(&state, &n)
-			out[state] = n
+			err := scan(&tab, &n)
+			if _, ok := out[tab]; !ok {
+				tab = "new"
+			}
+			out[tab] += n
 			return err
-		}); err != nil {
-			return err
-		}
-		var n int64
-		err = q.QueryRow(ctx, `SELECT COUNT(*) FROM discovery WHERE org IN `+in+` AND first_seen >= ?`, append(args, ledger.Micros(a.d.Now().Add(-Week)))...).Scan(&n)
-		out["new"] = n
-		return err
+		})
 	})
 	return out, fault.Wrap("attribute.counts", err)
 }
@@ -156,7 +137,7 @@ func (a *Attribution) Get(ctx context.Context, s access.Scope, id ident.ID) (Dis
 }
 
 func get(ctx context.Context, q ledger.Queryer, s access.Scope, id ident.ID) (row, error) {
-	r, err := scanRow(q.QueryRow(ctx, selectRow+` WHERE id = ?`, string(id)).Scan)
+	r, err := scanRow(q.QueryRow(ctx, selectRow+` WHERE d.id = ?`, string(id)).Scan)
 	if ledger.NoRows(err) || (err == nil && !s.Allows(r.Org)) {
 		return row{}, fault.New(fault.NotFound, "attribute.get", "there is no such discovery here")
 	}

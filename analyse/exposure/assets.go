@@ -47,9 +47,9 @@ func scanAsset(scan func(...any) error) (a Host, err error) {
 // Assets lists hosts with their services, the last seen first.
 func (st *Store) Assets(ctx context.Context, s access.Scope, f Filter) (Page[Host], error) {
 	const op = "exposure.assets"
-	c := choose(s, f, "last_seen")
-	if f.Text != "" {
-		c.and(`search LIKE ? ESCAPE '\'`, ledger.Like(f.Text))
+	c := choose(s, f, "last_seen", ident.Asset)
+	if err := c.Search(op, "search", f.Text); err != nil {
+		return Page[Host]{}, err
 	}
 	p, err := pageOf(ctx, st.d.DB, c, selectAsset, scanAsset, func(a Host) (time.Time, ident.ID) { return a.Last, a.ID })
 	if err != nil {
@@ -116,9 +116,9 @@ func scanChange(scan func(...any) error) (c Difference, err error) {
 
 // Changes lists what became different, the newest first.
 func (st *Store) Changes(ctx context.Context, s access.Scope, f Filter) (Page[Difference], error) {
-	c := choose(s, f, "at")
+	c := choose(s, f, "at", ident.Change)
 	if !f.Since.IsZero() {
-		c.and("at >= ?", ledger.Micros(f.Since))
+		c.And("at >= ?", ledger.Micros(f.Since))
 	}
 	p, err := pageOf(ctx, st.d.DB, c, `SELECT body FROM surface_change`, scanChange, func(c Difference) (time.Time, ident.ID) { return c.At, c.ID })
 	return p, fault.Wrap("exposure.changes", err)

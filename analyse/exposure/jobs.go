@@ -346,11 +346,8 @@ func putRun(ctx context.Context, tx *ledger.Tx, r ScanRun, by string, until int6
 
 // Runs lists runs, the newest first.
 func (st *Store) Runs(ctx context.Context, s access.Scope, f Filter) (Page[ScanRun], error) {
-	c := choose(s, f, "began")
-	if len(f.States) > 0 {
-		in, args := ledger.In(f.States)
-		c.and("state IN "+in, args...)
-	}
+	c := choose(s, f, "began", ident.Scan)
+	ledger.AnyOf(&c.Where, "state", f.States)
 	p, err := pageOf(ctx, st.d.DB, c, `SELECT body FROM scan_run`, scanRun, func(r ScanRun) (time.Time, ident.ID) { return r.Began, r.ID })
 	return p, fault.Wrap("exposure.runs", err)
 }

@@ -133,11 +133,8 @@ func scanOptOut(into func(...any) error) (o OptOut, err error) {
 
 // OptOuts lists requests, the newest first.
 func (st *Store) OptOuts(ctx context.Context, s access.Scope, f Filter) (Page[OptOut], error) {
-	c := choose(s, f, "asked")
-	if len(f.States) > 0 {
-		in, args := ledger.In(f.States)
-		c.and("state IN "+in, args...)
-	}
+	c := choose(s, f, "asked", ident.OptOut)
+	ledger.AnyOf(&c.Where, "state", f.States)
 	p, err := pageOf(ctx, st.d.DB, c, `SELECT body FROM scan_optout`, scanOptOut, func(o OptOut) (time.Time, ident.ID) { return o.Asked, o.ID })
 	return p, fault.Wrap("exposure.optouts", err)
 }

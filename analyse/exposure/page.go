@@ -3,11 +3,9 @@ package exposure
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"noroshi/access"
-	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
 )
@@ -28,40 +26,21 @@ type Page[T any] struct {
 	Next  string
 }
 
-const maxPage = 500
-
 // choice is the condition of a query that lists the newest first.
 type choice struct {
-	where, by string
-	args      []any
-	limit     int
-	err       error
+	ledger.Where
+	by    string
+	limit int
+	err   error
 }
 
 // choose begins a choice: what the reader may see, from the cursor on.
-func choose(s access.Scope, f Filter, by string) *choice {
-	in, args := ledger.In(s.Orgs())
-	c := &choice{where: "org IN " + in, by: by, args: args, limit: f.Limit}
-	if c.limit <= 0 || c.limit > maxPage {
-		c.limit = 50
-	}
-	if f.Org != "" {
-		c.and("org = ?", f.Org)
-	}
-	if f.Cursor != "" {
-		at, id, ok := strings.Cut(f.Cursor, ".")
-		us, err := strconv.ParseInt(at, 36, 64)
-		if !ok || err != nil {
-			c.err = fault.New(fault.Invalid, "exposure.list", "the cursor is not one of this list")
-		}
-		c.and("("+by+", id) < (?, ?)", us, id)
-	}
+func choose(s access.Scope, f Filter, by string, kind ident.Prefix) *choice {
+	in, args := ledger.In(s.Within(f.Org))
+	c := &choice{by: by, limit: ledger.PageSize(f.Limit)}
+	c.And("org IN "+in, args...)
+	c.err = c.After("exposure.list", by, f.Cursor, kind)
 	return c
-}
-
-func (c *choice) and(clause string, args ...any) {
-	c.where += " AND " + clause
-	c.args = append(c.args, args...)
 }
 
 // pageOf asks for one page; at says by what a row is ordered.
@@ -70,7 +49,7 @@ func pageOf[T any](ctx context.Context, db *ledger.DB, c *choice, query string, 
 		return p, c.err
 	}
 	err = db.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, query+" WHERE "+c.where+" ORDER BY "+c.by+" DESC, id DESC LIMIT "+strconv.Itoa(c.limit+1), c.args...)
+		rows, err := q.Query(ctx, query+" WHERE "+c.SQL+" ORDER BY "+c.by+" DESC, id DESC LIMIT "+strconv.Itoa(c.limit+1), c.Args...)
 		return ledger.Each(rows, err, func(s func(...any) error) error {
 			x, err := scan(s)
 			p.Items = append(p.Items, x)
@@ -80,7 +59,7 @@ func pageOf[T any](ctx context.Context, db *ledger.DB, c *choice, query string, 
 	if err == nil && len(p.Items) > c.limit {
 		p.Items = p.Items[:c.limit]
 		when, id := at(p.Items[c.limit-1])
-		p.Next = strconv.FormatInt(ledger.Micros(when), 36) + "." + string(id)
+		p.Next = ledger.Cursor(ledger.Micros(when), id)
 	}
 	return p, err
 }

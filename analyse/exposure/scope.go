@@ -186,7 +186,7 @@ func (st *Store) Scopes(ctx context.Context, s access.Scope, f Filter) (Page[Sco
 	now := ledger.Micros(st.now())
 	where := map[State]string{Proposed: `(state = 'proposed' AND valid_until > ?)`, InForce: `(state = 'in_force' AND valid_until > ?)`,
 		Expired: `(state IN ('proposed','in_force') AND valid_until <= ?)`, Withdrawn: `(state = 'withdrawn' AND ? > 0)`}
-	c := choose(s, f, "created")
+	c := choose(s, f, "created", ident.Scope)
 	if len(f.States) > 0 {
 		var parts []string
 		var args []any
@@ -195,7 +195,7 @@ func (st *Store) Scopes(ctx context.Context, s access.Scope, f Filter) (Page[Sco
 				parts, args = append(parts, w), append(args, now)
 			}
 		}
-		c.and("("+strings.Join(append(parts, "1 = 0"), " OR ")+")", args...)
+		c.And("("+strings.Join(append(parts, "1 = 0"), " OR ")+")", args...)
 	}
 	p, err := pageOf(ctx, st.d.DB, c, `SELECT body FROM scan_scope`, func(scan func(...any) error) (Scope, error) {
 		x, err := st.scanScope(scan)

@@ -32,27 +32,19 @@ type Page struct {
 // List returns systems by their names.
 func (x *Systems) List(ctx context.Context, s access.Scope, f Filter) (Page, error) {
 	const op = "systems.list"
-	orgs := s.Orgs()
-	if f.Org != "" {
-		orgs = nil
-		if s.Allows(f.Org) {
-			orgs = []ident.ID{f.Org}
-		}
-	}
-	in, args := ledger.In(orgs)
-	where, state := "org IN "+in+" AND state = ?", Active
+	in, args := ledger.In(s.Within(f.Org))
+	var w ledger.Where
+	w.And("org IN "+in, args...)
 	if f.Retired {
-		state = Retired
+		w.And("state = ?", Retired)
+	} else {
+		w.And("state = ?", Active)
 	}
-	args = append(args, state)
 	if f.Importance != "" {
-		where, args = where+" AND importance = ?", append(args, f.Importance)
+		w.And("importance = ?", f.Importance)
 	}
-	if f.Text != "" {
-		if len(f.Text) > maxName {
-			return Page{}, fault.New(fault.TooLarge, op, "the text to look for is longer than %d bytes", maxName)
-		}
-		where, args = where+` AND search LIKE ? ESCAPE '\'`, append(args, ledger.Like(f.Text))
+	if err := w.Search(op, "search", f.Text); err != nil {
+		return Page{}, err
 	}
 	if f.Cursor != "" {
 		at, id, ok := strings.Cut(f.Cursor, ".")
@@ -60,15 +52,12 @@ func (x *Systems) List(ctx context.Context, s access.Scope, f Filter) (Page, err
 		if !ok || err != nil {
 			return Page{}, fault.New(fault.Invalid, op, "the cursor is not one of this list")
 		}
-		where, args = where+" AND (name, id) > (?, ?)", append(args, string(name), id)
+		w.And("(name, id) > (?, ?)", string(name), id)
 	}
-	limit := min(f.Limit, 500)
-	if limit <= 0 {
-		limit = 50
-	}
+	limit := ledger.PageSize(f.Limit)
 	p := Page{Items: []System{}}
 	err := x.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		p.Items, err = read(ctx, q, where+" ORDER BY name, id LIMIT "+strconv.Itoa(limit+1), args...)
+		p.Items, err = read(ctx, q, w.SQL+" ORDER BY name, id LIMIT "+strconv.Itoa(limit+1), w.Args...)
 		return err
 	})
 	if len(p.Items) > limit {

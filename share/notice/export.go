@@ -10,6 +10,7 @@ import (
 	"noroshi/access"
 	"noroshi/fault"
 	"noroshi/ident"
+	"noroshi/ledger"
 	"noroshi/sheet"
 )
 
@@ -51,7 +52,7 @@ func (n *Notices) Export(ctx context.Context, s access.Scope, f Filter) ([]byte,
 	const op = "notice.export"
 	var b bytes.Buffer
 	w := sheet.New(&b, columns...)
-	f.Limit = maxPage
+	f.Limit = ledger.MaxPage
 	for total := 0; ; {
 		p, err := n.List(ctx, s, f)
 		if err != nil {

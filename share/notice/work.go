@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"noroshi/access"
@@ -31,79 +30,45 @@ type Page struct {
 	Next  string
 }
 
-const (
-	maxPage = 500
-	maxText = 200
-)
-
 // List returns notices, those that were seen last first.
 func (n *Notices) List(ctx context.Context, s access.Scope, f Filter) (p Page, err error) {
-	where, args, err := f.where(s)
+	w, err := f.where(s)
 	if err != nil {
 		return p, err
 	}
-	limit := min(f.Limit, maxPage)
-	if limit <= 0 {
-		limit = 50
-	}
+	limit := ledger.PageSize(f.Limit)
 	err = n.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		p.Items, err = query(ctx, q, ` WHERE `+where+` ORDER BY last_seen DESC, id DESC LIMIT `+strconv.Itoa(limit+1), args...)
+		p.Items, err = query(ctx, q, ` WHERE `+w.SQL+` ORDER BY last_seen DESC, id DESC LIMIT `+strconv.Itoa(limit+1), w.Args...)
 		return err
 	})
 	if len(p.Items) > limit {
 		p.Items = p.Items[:limit]
 		last := p.Items[limit-1]
-		p.Next = strconv.FormatInt(ledger.Micros(last.LastSeen), 36) + "." + string(last.ID)
+		p.Next = ledger.Cursor(ledger.Micros(last.LastSeen), last.ID)
 	}
 	return p, fault.Wrap("notice.list", err)
 }
 
-func (f Filter) where(s access.Scope) (string, []any, error) {
+func (f Filter) where(s access.Scope) (w ledger.Where, err error) {
 	const op = "notice.list"
-	orgs := s.Orgs()
-	if f.Org != "" {
-		orgs = nil
-		if s.Allows(f.Org) {
-			orgs = []ident.ID{f.Org}
-		}
-	}
-	in, args := ledger.In(orgs)
-	where := "org IN " + in
-	and := func(clause string, more ...any) {
-		where += " AND " + clause
-		args = append(args, more...)
-	}
 	for _, st := range f.States {
 		if !slices.Contains(States, st) {
-			return "", nil, fault.New(fault.Invalid, op, "%q is no state of a notice", clip(string(st), 40))
+			return w, fault.New(fault.Invalid, op, "%q is no state of a notice", clip(string(st), 40))
 		}
 	}
-	if len(f.States) > 0 {
-		in, more := ledger.In(f.States)
-		and("state IN "+in, more...)
-	}
+	in, args := ledger.In(s.Within(f.Org))
+	w.And("org IN "+in, args...)
+	ledger.AnyOf(&w, "state", f.States)
 	if f.Group != "" {
-		and("grp = ?", string(f.Group))
+		w.And("grp = ?", string(f.Group))
 	}
 	if f.Realm != label.RealmUnknown {
-		and("realm = ?", f.Realm.String())
+		w.And("realm = ?", f.Realm.String())
 	}
-	if f.Text != "" {
-		if len(f.Text) > maxText {
-			return "", nil, fault.New(fault.TooLarge, op, "the text to look for is longer than %d bytes", maxText)
-		}
-		and(`search LIKE ? ESCAPE '\'`, ledger.Like(f.Text))
+	if err := w.Search(op, "search", f.Text); err != nil {
+		return w, err
 	}
-	if f.Cursor != "" {
-		at, rest, _ := strings.Cut(f.Cursor, ".")
-		us, err := strconv.ParseInt(at, 36, 64)
-		id, idErr := ident.Parse(ident.Notice, rest)
-		if err != nil || idErr != nil {
-			return "", nil, fault.New(fault.Invalid, op, "the cursor is not one of this list")
-		}
-		and("(last_seen, id) < (?, ?)", us, string(id))
-	}
-	return where, args, nil
+	return w, w.After(op, "last_seen", f.Cursor, ident.Notice)
 }
 
 // Counts counts the notices of the scope by state.
@@ -112,12 +77,12 @@ func (n *Notices) Counts(ctx context.Context, s access.Scope, realm label.Realm)
 	for _, st := range States {
 		out[st] = 0
 	}
-	where, args, err := Filter{Realm: realm}.where(s)
+	w, err := Filter{Realm: realm}.where(s)
 	if err != nil {
 		return nil, err
 	}
 	err = n.d.DB.Read(ctx, func(q ledger.Queryer) error {
-		rows, err := q.Query(ctx, `SELECT state, COUNT(*) FROM notice WHERE `+where+` GROUP BY state`, args...)
+		rows, err := q.Query(ctx, `SELECT state, COUNT(*) FROM notice WHERE `+w.SQL+` GROUP BY state`, w.Args...)
 		return ledger.Each(rows, err, func(sc func(...any) error) error {
 			var st State
 			var k int64
@@ -211,7 +176,7 @@ func (n *Notices) Send(ctx context.Context, s access.Scope, org ident.ID, realm 
 		return nil, fault.New(fault.NotFound, op, "there is no such organisation here")
 	}
 	err = n.d.DB.Write(ctx, s.Actor(), func(tx *ledger.Tx) (err error) {
-		list, err = query(ctx, tx, ` WHERE org = ? AND realm = ? AND state = ? ORDER BY id LIMIT `+strconv.Itoa(maxPage), org, realm.String(), string(Made))
+		list, err = query(ctx, tx, ` WHERE org = ? AND realm = ? AND state = ? ORDER BY id LIMIT `+strconv.Itoa(ledger.MaxPage), org, realm.String(), string(Made))
 		for i := range list {
 			if err != nil {
 				return err
