@@ -19,6 +19,7 @@ import (
 )
 
 func (a *API) systems() {
+	a.licenses()
 	register(a, op{"systems", http.MethodGet, "/systems", "Systems by their names", access.ViewSystems}, a.listSystems)
 	register(a, op{"system", http.MethodGet, "/systems/{id}", "One system with its bills of materials, what hits it, and its history", access.ViewSystems}, a.system)
 	register(a, op{"system-add", http.MethodPost, "/systems", "Make a system known", access.ManageSystems},
@@ -107,6 +108,8 @@ type SystemDetail struct {
 	Bills   []systems.Bill  `json:"bills"`
 	Found   systems.Found   `json:"found"`
 	History []ledger.Change `json:"history"`
+	// Licenses are those in the bill in force.
+	Licenses []systems.License `json:"licenses"`
 }
 
 func (a *API) system(ctx context.Context, s access.Scope, in *IDInput) (*struct{ Body SystemDetail }, error) {
@@ -121,6 +124,7 @@ func (a *API) system(ctx context.Context, s access.Scope, in *IDInput) (*struct{
 	if d.Found, err = a.b.Systems.Found(ctx, s, in.ID); err != nil {
 		return nil, err
 	}
+	d.Licenses = a.b.Systems.LicensesOf(s, in.ID)
 	d.History, err = a.b.Systems.History(ctx, s, in.ID)
 	return &struct{ Body SystemDetail }{d}, err
 }

@@ -29,12 +29,12 @@ var systemVerbs = map[string]struct {
 }{
 	"list": {0, listSystems}, "add": {1, addSystem}, "show": {1, showSystem}, "upload": {2, uploadBill}, "bill": {1, fetchBill},
 	"compare": {1, compareBills}, "change": {1, changeSystem}, "retire": {1, retireSystem},
-	"decide": {1, decide}, "judge": {2, judge}, "decisions": {0, listDecisions}, "withdraw": {1, withdrawDecisions}, "vex": {0, tellVEX},
+	"decide": {1, decide}, "judge": {2, judge}, "decisions": {0, listDecisions}, "withdraw": {1, withdrawDecisions}, "vex": {0, tellVEX}, "licenses": {0, listLicenses},
 }
 
 func runSystem(ctx context.Context, env *environment, args []string) error {
 	if len(args) == 0 || systemVerbs[args[0]].do == nil {
-		return fault.New(fault.Invalid, opSystem, "say what: noroshi system list, add NAME --org SLUG, show SYSTEM, upload SYSTEM FILE, bill SYSTEM, compare SYSTEM, change SYSTEM, retire SYSTEM, judge SYSTEM CVE --status STATUS, decide FILE --org SLUG, decisions, withdraw DECISION --reason TEXT or vex --system NAME")
+		return fault.New(fault.Invalid, opSystem, "say what: noroshi system list, add NAME --org SLUG, show SYSTEM, upload SYSTEM FILE, bill SYSTEM, compare SYSTEM, change SYSTEM, retire SYSTEM, judge SYSTEM CVE --status STATUS, decide FILE --org SLUG, decisions, withdraw DECISION --reason TEXT, licenses or vex --system NAME")
 	}
 	verb := systemVerbs[args[0]]
 	c := asking(env, "system "+args[0])
@@ -197,6 +197,9 @@ func showSystem(ctx context.Context, c *actionCommand, parse func() ([]string, o
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", plain(h.Weakness), plain(h.Component), plain(orNone(h.Fixed)), plain(through(h.Path)), plain(c.decision(h.Decision)))
 	}
 	fmt.Fprintf(t, c.in("%d hits, %d decided to be none\n", "該当 %d件、影響なしと判断 %d件\n"), d.Found.Total, d.Found.Decided)
+	for _, l := range d.Licenses {
+		fmt.Fprintf(t, c.in("license\t%s\t%d components\n", "ライセンス\t%s\t部品 %d件\n"), c.license(l.License), l.Components)
+	}
 	for why, n := range d.Found.Unjudged {
 		fmt.Fprintf(t, c.in("%d components were not judged: %s\n", "判定できない部品 %d件: %s\n"), n, why)
 	}

@@ -27,6 +27,9 @@ type system struct {
 	// Of each component: its release, and the component through which the system
 	// needs it.
 	release, parent []int32
+	// What hits it by the names of NVD, as of the last JudgeNames.
+	named    []Hit
+	namedSum uint64
 }
 
 type release struct {

@@ -130,7 +130,7 @@ func (v *Inventory) Hits(name string) (list []Hit) {
 			list = append(list, Hit{Weakness: w, in: v, use: use{n, int32(c)}})
 		}
 	}
-	return list
+	return append(list, v.systems[n].named...)
 }
 
 // Unjudged counts a system's components that cannot be judged, by reason.
@@ -153,6 +153,7 @@ func (v *Inventory) Sum(name string) (sum uint64) {
 		for _, i := range v.systems[n].release {
 			sum += v.releases[i].sum
 		}
+		sum += v.systems[n].namedSum
 	}
 	return sum
 }

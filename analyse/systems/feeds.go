@@ -17,6 +17,7 @@ import (
 	"noroshi/analyse/affected"
 	"noroshi/analyse/exploited"
 	"noroshi/analyse/feed"
+	"noroshi/analyse/nvd"
 	"noroshi/fault"
 	"noroshi/ident"
 	"noroshi/ledger"
@@ -27,6 +28,7 @@ const (
 	Archive = "archive"  // a zip file of OSV advisories, which is replaced as a whole
 	Single  = "advisory" // one OSV or CSAF advisory in JSON, under its own identifier
 	Attacks = "attacks"  // what is known of attacks: CISA's KEV in JSON, or EPSS in CSV
+	Names   = "names"    // NVD in JSON 2.0, by the names of products (CPE)
 )
 
 // Feed is a source of advisories, with what is believed of it.
@@ -143,6 +145,10 @@ func (x *Systems) centre(s access.Scope, op string) error {
 // read tells what a file is, and of which feed, and what became of its entries.
 func (l *Loading) read(name string, content []byte) (_, kind string, err error) {
 	switch text := bytes.TrimLeft(content, "\ufeff \t\r\n"); {
+	case isNVD(content):
+		r, err := addNames(&nvd.Known{}, content, func(string) bool { return false })
+		l.Report.Advisories, l.Problems, l.Contents = r.Entries, r.Problems, r.Contents()
+		return name, Names, err
 	case bytes.HasPrefix(text, []byte("PK")):
 		l.Report, err = affected.New().ReadZip(l.From, bytes.NewReader(content), int64(len(content)))
 		l.Contents = l.Report.Contents()
@@ -163,6 +169,28 @@ func (l *Loading) read(name string, content []byte) (_, kind string, err error) 
 	r, err := addAttacks(&exploited.Known{}, content)
 	l.Report.Advisories, l.Problems, l.Contents = r.Entries, r.Problems, r.Contents
 	return strings.ToLower(r.Kind), Attacks, err
+}
+
+// maxNames is how large a file of NVD may be, unpacked: one year has some 200 MiB.
+const maxNames = 2 << 30
+
+// isNVD tells a file of NVD, plain or gzip, by its head.
+func isNVD(content []byte) bool {
+	in, err := feed.Unpack(bytes.NewReader(content), maxNames)
+	if err != nil {
+		return false
+	}
+	head := make([]byte, 4096)
+	n, _ := io.ReadFull(in, head) // A short file has all of it.
+	return bytes.HasPrefix(bytes.TrimSpace(head[:n]), []byte("{")) && bytes.Contains(head[:n], []byte(`"NVD_CVE"`))
+}
+
+func addNames(to *nvd.Known, content []byte, wanted func(string) bool) (nvd.Report, error) {
+	in, err := feed.Unpack(bytes.NewReader(content), maxNames)
+	if err != nil {
+		return nvd.Report{}, err
+	}
+	return to.Read(in, wanted)
 }
 
 // maxAttacks is how large a file about attacks may be, unpacked.

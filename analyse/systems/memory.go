@@ -12,6 +12,7 @@ import (
 	"noroshi/analyse/affected"
 	"noroshi/analyse/exploited"
 	"noroshi/analyse/exposure"
+	"noroshi/analyse/nvd"
 	"noroshi/bom"
 	"noroshi/fault"
 	"noroshi/ident"
@@ -28,6 +29,10 @@ type memory struct {
 	inventory  *affected.Inventory // each system under its identifier
 	advisories *affected.Advisories
 	attacks    *exploited.Known
+	names      *nvd.Known       // what NVD says of the products that systems have by name
+	namesOf    map[string]int64 // the number of each of its files' last change
+	renamed    bool             // it is another since systems were judged by it
+	wanted     int              // how many names there were when they were read
 	of         map[ident.ID]*known
 	decided    map[ident.ID]*decided          // by organisation
 	feeds      map[string]int64               // the number of each feed's last change
@@ -44,13 +49,14 @@ type memory struct {
 // known is a system in memory.
 type known struct {
 	System
-	purl    bom.PURL // as its bill of materials says
-	changed int64
-	matched uint64 // the sum of what its last survey said
+	purl     bom.PURL // as its bill of materials says
+	licenses []License
+	changed  int64
+	matched  uint64 // the sum of what its last survey said
 }
 
 func newMemory(tree func() *org.Tree) *memory {
-	return &memory{edition: -1, looked: -1, tree: tree, inventory: affected.NewInventory(), advisories: affected.New(), attacks: &exploited.Known{}, of: map[ident.ID]*known{}, decided: map[ident.ID]*decided{}, feeds: map[string]int64{},
+	return &memory{edition: -1, looked: -1, tree: tree, inventory: affected.NewInventory(), advisories: affected.New(), attacks: &exploited.Known{}, names: &nvd.Known{}, namesOf: map[string]int64{}, of: map[ident.ID]*known{}, decided: map[ident.ID]*decided{}, feeds: map[string]int64{},
 		touched: map[ident.ID]bool{}, gained: map[ident.ID][]affected.Hit{}}
 }
 
@@ -90,9 +96,9 @@ func (x *Systems) Refresh(ctx context.Context) error {
 	}
 	var number int64
 	var count int
-	var systems, feeds, vex []row
+	var systems, feeds, names, vex []row
 	err := x.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
-		systems, feeds, vex = nil, nil, nil
+		systems, feeds, names, vex = nil, nil, nil, nil
 		if number, err = edition.Read(ctx, q); err != nil || number == x.mem.edition {
 			return err
 		}
@@ -105,7 +111,12 @@ func (x *Systems) Refresh(ctx context.Context) error {
 		if vex, err = rows(ctx, q, `SELECT org, MAX(changed), 0 FROM vex_document GROUP BY org`); err != nil {
 			return err
 		}
-		feeds, err = rows(ctx, q, `SELECT name, changed, 0 FROM advisory_feed ORDER BY name`)
+		// A feed begins with its name and kind; a name has no quotes.
+		const ofNVD = `body LIKE '{"name":"%","kind":"` + Names + `"%'`
+		if names, err = rows(ctx, q, `SELECT name, changed, 0 FROM advisory_feed WHERE `+ofNVD+` ORDER BY name`); err != nil {
+			return err
+		}
+		feeds, err = rows(ctx, q, `SELECT name, changed, 0 FROM advisory_feed WHERE NOT `+ofNVD+` ORDER BY name`)
 		return err
 	})
 	if err != nil {
@@ -120,6 +131,9 @@ func (x *Systems) Refresh(ctx context.Context) error {
 	if err := x.takeDecisions(ctx, vex); err != nil {
 		return err
 	}
+	if err := x.takeNames(ctx, names); err != nil {
+		return err
+	}
 	packages, err := x.takeFeeds(ctx, feeds)
 	if err != nil {
 		return err
@@ -127,11 +141,16 @@ func (x *Systems) Refresh(ctx context.Context) error {
 	m := x.mem
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.renamed || packages == nil || len(packages) > 0 {
+		m.inventory.JudgeNames(m.advisories, m.names, m.attacks, nil)
+	} else {
+		m.inventory.JudgeNames(m.advisories, m.names, m.attacks, m.touchedNames())
+	}
 	for name, hits := range m.inventory.Judge(m.advisories, m.attacks, packages) {
 		id := ident.ID(name)
 		m.touched[id], m.gained[id] = true, append(m.gained[id], hits...)
 	}
-	if packages == nil { // What is no hit any more is gained by nobody.
+	if packages == nil || m.renamed { // What is no hit any more is gained by nobody.
 		for id := range m.of {
 			m.touched[id] = true
 		}
@@ -142,6 +161,7 @@ func (x *Systems) Refresh(ctx context.Context) error {
 			delete(m.gained, id)
 		}
 	}
+	m.renamed = false
 	m.edition, m.believed = number, newest(m.feeds)
 	m.ready.Store(true)
 	return nil
@@ -224,7 +244,7 @@ func (x *Systems) takeSystem(ctx context.Context, id ident.ID, r row) error {
 		if err != nil {
 			return fault.As(fault.Internal, "systems.refresh", err, "a bill of materials of %s was read once and cannot be any more", id)
 		}
-		k.purl = parts.PURL
+		k.purl, k.licenses = parts.PURL, licensesOf(parts)
 		parts.Name, parts.Version = string(id), k.InForce.Version
 		m.mu.Lock()
 		defer m.mu.Unlock()

@@ -43,7 +43,7 @@ func (list) Read(r io.Reader) (s bom.System, err error) {
 		if perr != nil {
 			return s, fault.As(fault.Invalid, "list.read", perr, "%s", fault.PublicOf(perr)).At("line %d", i+1)
 		}
-		s.Components = append(s.Components, bom.Component{Name: p.Name, Version: p.Version, PURL: p})
+		s.Components = append(s.Components, bom.Component{Name: p.Name, Version: p.Version, PURL: p, CPE: p.Qualifiers["cpe"], License: p.Qualifiers["license"]})
 		s.Edges = append(s.Edges, bom.Edge{From: i - 1, To: i})
 	}
 	return s, err

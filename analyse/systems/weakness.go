@@ -24,6 +24,8 @@ func keyOf(h affected.Hit) key {
 	place := h.Component
 	if p, err := bom.ParsePURL(h.PURL); err == nil {
 		place = bare(p)
+	} else if h.Confidence != "" {
+		place = strings.TrimSuffix(place, " "+versionOf(h)) // A component without package URL is one over its versions, too.
 	}
 	return key{clip(place, maxPlace), clip(h.Weakness.Weakness, maxName)}
 }
@@ -83,6 +85,9 @@ func weakness(s System, attacks *exploited.Known, at affected.Place, k key, hits
 	w := action.Weakness{Org: s.Org, Asset: action.Asset{Kind: "system", Key: s.Name, Name: s.Name, Importance: s.Importance, Exposed: at.Exposure > ssvc.Inside},
 		Place: k.place, Check: check, Name: k.name, Level: levelOf(first.Score), Threat: threatOf(first, answer),
 		TitleJA: clip(pkg, maxTitle) + " の既知の脆弱性", Reference: "https://osv.dev/vulnerability/" + url.PathEscape(clip(first.By[0], maxName/2))}
+	if first.Confidence != "" {
+		w.Reference = "https://nvd.nist.gov/vuln/detail/" + url.PathEscape(clip(first.Weakness.Weakness, maxName/2))
+	}
 	if first.Silent() {
 		w.Decision = refutation(first.Decision)
 	}
@@ -159,8 +164,12 @@ func evidence(s System, h affected.Hit) string {
 	case len(path) > 1:
 		way = "through " + strings.Join(path[:len(path)-1], " → ")
 	}
-	return fmt.Sprintf("%s %s has %s (%s), says bill of materials %d (sha256:%.16s…); advisories: %s", s.Name, s.InForce.Version, h.Component, way,
+	said := fmt.Sprintf("%s %s has %s (%s), says bill of materials %d (sha256:%.16s…); advisories: %s", s.Name, s.InForce.Version, h.Component, way,
 		s.InForce.Number, s.InForce.SHA256, strings.Join(h.By, ", "))
+	if h.Confidence != "" {
+		said += ", by the name of the product (CPE): " + h.Confidence + " confidence, since it does not know what a distribution mended"
+	}
+	return said
 }
 
 // clip makes of what others wrote a text of at most so many bytes, cut between

@@ -31,6 +31,8 @@ type Hit struct {
 	PURL       string   `json:"purl"`
 	Fixed      string   `json:"fixed,omitempty"`
 	By         []string `json:"by"`
+	// Confidence is low where only the names of NVD say so.
+	Confidence string   `json:"confidence,omitempty"`
 	Path       []string `json:"path,omitempty"` // what the system needs itself first
 	Priority   string   `json:"priority"`       // of CISA's tree: track, track*, attend, act
 	Why        string   `json:"why"`
@@ -100,9 +102,10 @@ func (m *memory) who(s access.Scope, name string, from, limit int) (w Who, err e
 		}
 	}
 	results, err := m.inventory.WhoIsHit(m.advisories, name)
-	if err != nil {
+	if err != nil && !m.names.Has(name) {
 		return w, err
 	}
+	results = m.inventory.WhoByName(results, name)
 	type one struct {
 		*known
 		hits []affected.Hit
@@ -157,7 +160,7 @@ func countSilent(hits []affected.Hit) (n int) {
 func (m *memory) hit(s System, h affected.Hit) Hit {
 	a := h.Judge(m.attacks, m.placeOf(s))
 	return Hit{Org: s.Org, System: s.ID, Name: s.Name, Version: s.InForce.Version, Owner: s.Owner, Importance: s.Importance, SeenAs: append([]string{}, s.SeenAs...), Seen: m.sighted(s),
-		Weakness: h.Weakness.Weakness, Component: h.Component, PURL: h.PURL, Fixed: h.Fixed, By: h.By, Path: h.Path(), Priority: a.Decision.String(), Why: a.Why, WhyJA: a.WhyJA, Decision: h.Decision}
+		Weakness: h.Weakness.Weakness, Component: h.Component, PURL: h.PURL, Fixed: h.Fixed, By: h.By, Confidence: h.Confidence, Path: h.Path(), Priority: a.Decision.String(), Why: a.Why, WhyJA: a.WhyJA, Decision: h.Decision}
 }
 
 // standing adds what became of each hit.
@@ -180,7 +183,7 @@ func (x *Systems) standing(ctx context.Context, s access.Scope, list []Hit) erro
 }
 
 func (h *Hit) key() key {
-	return keyOf(affected.Hit{Weakness: &affected.Weakness{Weakness: h.Weakness, Component: h.Component, PURL: h.PURL}})
+	return keyOf(affected.Hit{Weakness: &affected.Weakness{Weakness: h.Weakness, Component: h.Component, PURL: h.PURL, Confidence: h.Confidence}})
 }
 
 // Found is what hits one system now.
