@@ -20,7 +20,7 @@ import (
 
 // surface makes the stage that keeps what is exposed.
 func (h *hub) surface(context.Context) error {
-	d := exposure.Deps{DB: h.db, Texts: scopeTexts{}, Actions: toDo{h}, Advisories: believed{h}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log,
+	d := exposure.Deps{DB: h.db, Texts: scopeTexts{}, Actions: toDo{h}, Advisories: believed{h}, Names: names{h}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log,
 		Every: h.cfg.Hub.Scans.Interval(), About: h.cfg.Hub.Scans.URL, Rules: content.Exposure()}
 	rules, err := iot.Load(content.Devices())
 	if err != nil {
@@ -83,6 +83,13 @@ func (b believed) Believed(packageType string) (int64, error) {
 	return b.h.systems.Believed(packageType)
 }
 func (b believed) Weak(p bom.PURL) []exposure.Known { return b.h.systems.Weak(p) }
+
+// names are what walks found, which are read for as long as they are kept.
+type names struct{ h *hub }
+
+func (n names) Names(ctx context.Context, of ident.ID) (map[netip.Addr][]string, error) {
+	return n.h.discoveries.Names(ctx, n.h.under(of))
+}
 
 // optOut takes what somebody asked on the public page.
 func (h *hub) optOut(ctx context.Context, prefix, contact, reason, from string) (string, error) {

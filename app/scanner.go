@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -68,10 +69,11 @@ const idle = 2 * time.Second
 
 // job is what the hub says is due.
 type job struct {
-	Run   ident.ID `json:"run"`
-	Org   ident.ID `json:"org"`
-	Only  []string `json:"only"`
-	About string   `json:"about"`
+	Run   ident.ID                `json:"run"`
+	Org   ident.ID                `json:"org"`
+	Only  []string                `json:"only"`
+	About string                  `json:"about"`
+	Names map[netip.Addr][]string `json:"names"`
 }
 
 func (sc *Scanner) work(ctx context.Context) error {
@@ -123,6 +125,7 @@ func (sc *Scanner) scan(ctx context.Context, j job) error {
 	if engine.Contact = scope.Contact; j.About != "" {
 		engine.Contact += ", " + j.About
 	}
+	engine.Names = func(a netip.Addr) []string { return j.Names[a] }
 	h := &handIn{hub: sc.hub, path: path, name: sc.o.Name, log: log}
 	o := sc.o.Scan
 	o.Identify, o.Only, o.From, o.Found, o.Closed, o.Progress = &engine, only, from, h.found, h.closed, account.Promise

@@ -68,6 +68,14 @@ type TLS struct {
 	Signature   string              `json:"signature,omitempty"`
 	KeyBits     int                 `json:"key_bits,omitempty"`
 	Weak        []string            `json:"weak,omitempty"`
+	Trust       string              `json:"trust,omitempty"` // what the chain is worth; "" when there were no roots to judge it by
+	Named       []Named             `json:"named,omitempty"` // the names by which the address is known
+}
+
+// Named is whether a certificate fits a name by which the address is known.
+type Named struct {
+	Name string `json:"name"`
+	Fits bool   `json:"fits"`
 }
 
 // SSH is the cryptography that an SSH server offers (RFC 4253 §7.1).

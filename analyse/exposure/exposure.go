@@ -57,6 +57,11 @@ type Actions interface {
 	Recheck(ctx context.Context) ([]Wish, error)
 }
 
+// Names knows by which names the addresses of an organisation are known.
+type Names interface {
+	Names(ctx context.Context, of ident.ID) (map[netip.Addr][]string, error)
+}
+
 // Deps is what the stage works with.
 type Deps struct {
 	DB         *ledger.DB
@@ -64,6 +69,7 @@ type Deps struct {
 	Actions    Actions
 	Advisories Advisories
 	Devices    Devices
+	Names      Names
 	Tree       func() *org.Tree
 	Now        func() time.Time
 	Ident      ident.Maker

@@ -48,6 +48,9 @@ type ScanJob struct {
 	Run  ident.ID `json:"run"`
 	Org  ident.ID `json:"org"`
 	Only []string `json:"only,omitempty"`
+	// Names are those by which addresses of the run are known: the certificates for
+	// them are asked for.
+	Names map[netip.Addr][]string `json:"names,omitempty"`
 	// About is where everybody can read who scans; it is said to web servers.
 	About string `json:"about,omitempty"`
 }
@@ -91,7 +94,34 @@ func (st *Store) Next(ctx context.Context, s access.Scope, by string) (job ScanJ
 		return job, fault.New(fault.NotFound, op, "nothing is due")
 	}
 	st.OnChange(run.ID, run.Org)
-	return ScanJob{Run: run.ID, Org: run.Org, Only: run.Only, About: st.d.About}, nil
+	job = ScanJob{Run: run.ID, Org: run.Org, Only: run.Only, About: st.d.About}
+	job.Names, err = st.names(ctx, s, run)
+	return job, fault.Wrap(op, err)
+}
+
+// The bounds of the names that a scanner is told.
+const (
+	maxNamed = 20_000 // addresses
+	maxNames = 8      // of one
+)
+
+// names are those of the addresses that a run may meet.
+func (st *Store) names(ctx context.Context, s access.Scope, r ScanRun) (map[netip.Addr][]string, error) {
+	var c Scope
+	if err := st.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
+		c, err = st.scopeOf(ctx, q, s, r.Scope)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	all, err := st.d.Names.Names(ctx, r.Org)
+	names := map[netip.Addr][]string{}
+	for a, list := range all {
+		if c.Terms.holds(a) && len(names) < maxNamed {
+			names[a] = list[:min(len(list), maxNames)]
+		}
+	}
+	return names, err
 }
 
 // unfinished finds a run that nobody holds and that may go on, ends those that
