@@ -89,7 +89,8 @@ type SSH struct {
 
 // SMB is how a file server talks.
 type SMB struct {
-	Dialect string `json:"dialect"` // the newest of 2.0.2 to 3.0.2 that it speaks
+	Dialect string `json:"dialect"`        // the newest of 2.0.2 to 3.0.2 that it speaks; NT LM 0.12 when it speaks but SMB 1
+	Old     bool   `json:"smb1,omitempty"` // it speaks SMB 1
 	Signing bool   `json:"signing_required"`
 	Name    string `json:"name,omitempty"`   // of the machine
 	Domain  string `json:"domain,omitempty"` // that it belongs to

@@ -128,6 +128,13 @@ func (w When) holds(p service.Port, now time.Time) (shown []string, ok bool) {
 		w.Title.Regexp != nil && (h == nil || !match(w.Title.Regexp, []string{h.Title})):
 		return nil, false
 	}
+	for _, kind := range slices.Sorted(maps.Keys(w.Evidence)) {
+		said := p.Evidence[kind]
+		if !w.Evidence[kind].MatchString(said) {
+			return nil, false
+		}
+		shown = append(shown, kind+": "+said)
+	}
 	if w.Missing != "" {
 		if h == nil || h.Headers[w.Missing] != "" {
 			return nil, false

@@ -41,6 +41,8 @@ type When struct {
 	SSH      []string `yaml:"ssh_cipher"`
 	Title    pattern  `yaml:"title"`   // of the first page
 	Missing  string   `yaml:"missing"` // a header that is not there
+	// Evidence are texts that were said, by their names, each as a pattern.
+	Evidence map[string]pattern `yaml:"evidence"`
 }
 
 // pattern is a regular expression of RE2.
@@ -114,7 +116,7 @@ func LoadRules(dir fs.FS) (*Rules, error) {
 }
 
 func (w When) empty() bool {
-	return len(w.Services)+len(w.Facts)+len(w.TLS)+len(w.Trust)+len(w.Kex)+len(w.SSH) == 0 && w.Cipher.Regexp == nil && w.Weak.Regexp == nil && w.Title.Regexp == nil
+	return len(w.Services)+len(w.Facts)+len(w.TLS)+len(w.Trust)+len(w.Kex)+len(w.SSH)+len(w.Evidence) == 0 && w.Cipher.Regexp == nil && w.Weak.Regexp == nil && w.Title.Regexp == nil
 }
 
 func readYAML(dir fs.FS, name string, to any) error {
@@ -156,6 +158,8 @@ var facts = map[string]func(service.Port, time.Time) (string, bool){
 		}
 		return strings.Join(all, ", "), true
 	},
+	"smb1": func(p service.Port, _ time.Time) (string, bool) { return "SMB 1 is spoken", p.SMB != nil && p.SMB.Old },
+	"udp":  func(p service.Port, _ time.Time) (string, bool) { return "", p.Transport == "udp" },
 	"smb_unsigned": func(p service.Port, _ time.Time) (string, bool) {
 		return "signatures are not required", p.SMB != nil && !p.SMB.Signing
 	},
