@@ -56,7 +56,7 @@ func (scopeTexts) Parse(text []byte) (exposure.Terms, error) {
 		return exposure.Terms{}, err
 	}
 	t := exposure.Terms{Owner: s.Owner, Survey: s.Survey, Contact: s.Contact, LegalBasis: s.LegalBasis, Proof: s.Proof.Kind, Token: s.Token(), Digest: s.Digest(),
-		Ranges: s.Ranges, Excluded: s.Excluded, Targets: s.Targets(), ValidUntil: s.ValidUntil.UTC()}
+		Ranges: s.Ranges, Excluded: s.Excluded, Cap: s.Caps.Owner, Targets: s.Targets(), ValidUntil: s.ValidUntil.UTC()}
 	for _, p := range s.Ports {
 		t.Places = append(t.Places, action.PortPlace("tcp", p))
 	}
@@ -111,7 +111,7 @@ func (h *hub) scannerMux() http.Handler {
 	}
 	trusted := h.api.Trusted(scanner)
 	mux := http.NewServeMux()
-	for _, p := range []string{"POST /api/v1/surface/next", "GET /api/v1/surface/runs/{id}/scope", "POST /api/v1/surface/runs/{id}/results", "POST /api/v1/surface/runs/{id}/close"} {
+	for _, p := range []string{"POST /api/v1/surface/next", "GET /api/v1/surface/runs/{id}/scope", "POST /api/v1/surface/runs/{id}/probes", "POST /api/v1/surface/runs/{id}/results", "POST /api/v1/surface/runs/{id}/close"} {
 		mux.Handle(p, trusted)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

@@ -120,7 +120,7 @@ func scanAndTell(ctx context.Context, env *environment, scope *surface.Scope, ac
 			failed = out.Flush() // Ports come slowly then, and somebody may be watching.
 		}
 	}
-	o.Progress = account.Promise
+	account.Account(&o)
 	summary, err := surface.Scan(ctx, scope, o)
 	if lerr := account.End(summary); err == nil {
 		err = lerr

@@ -35,6 +35,7 @@ type Terms struct {
 	Excluded   []netip.Prefix `json:"excluded,omitempty"`
 	Places     []string       `json:"places"` // tcp/443
 	Targets    uint64         `json:"targets"`
+	Cap        int64          `json:"cap,omitempty"` // probes of one run, in all its sittings
 	ValidUntil time.Time      `json:"valid_until"`
 }
 

@@ -36,7 +36,7 @@ func must(t testing.TB, err error) {
 type texts struct{ until time.Time }
 
 func (x texts) Parse(b []byte) (exposure.Terms, error) {
-	t := exposure.Terms{Owner: "Example City", Digest: string(b), LegalBasis: "contract 1", Places: []string{"tcp/22", "tcp/443", "tcp/6379"}, ValidUntil: x.until}
+	t := exposure.Terms{Owner: "Example City", Digest: string(b), LegalBasis: "contract 1", Places: []string{"tcp/22", "tcp/443", "tcp/6379"}, Cap: 1000, ValidUntil: x.until}
 	for line := range strings.FieldsSeq(string(b)) {
 		to := &t.Ranges
 		if strings.HasPrefix(line, "!") {

@@ -41,6 +41,10 @@ type ScanRun struct {
 	Changes int             `json:"changes"`
 	Weak    int             `json:"weaknesses"`
 	Prints  bool            `json:"fingerprints"` // it knew products by fingerprints
+	// Probes are those that its scanners have sent to the owner, and that the one
+	// which has it may send; Before are those of the leases that are over.
+	Probes int64 `json:"probes"`
+	Before int64 `json:"probes_before,omitempty"`
 }
 
 // ScanJob is a run that a scanner is to make, or to go on with.
@@ -133,6 +137,10 @@ func (st *Store) unfinished(ctx context.Context, tx *ledger.Tx, s access.Scope, 
 	if err != nil {
 		return ScanRun{}, false, err
 	}
+	busy, err := st.busy(ctx, tx, by)
+	if err != nil {
+		return ScanRun{}, false, err
+	}
 	for _, r := range list {
 		c, err := st.scopeOf(ctx, tx, s, r.Scope)
 		if err != nil {
@@ -145,8 +153,8 @@ func (st *Store) unfinished(ctx context.Context, tx *ledger.Tx, s access.Scope, 
 			}
 			continue
 		}
-		if st.d.Texts.Open([]byte(c.Text), now) {
-			r.By = by
+		if st.d.Texts.Open([]byte(c.Text), now) && !busy.meets(c) {
+			r.By, r.Before = by, r.Probes
 			return r, true, putRun(ctx, tx, r, by, ledger.Micros(now.Add(lease)))
 		}
 	}
@@ -158,12 +166,16 @@ func (st *Store) unfinished(ctx context.Context, tx *ledger.Tx, s access.Scope, 
 func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by string, wishes []Wish) (ScanRun, error) {
 	now := st.now()
 	in, args := ledger.In(s.Orgs())
+	busy, err := st.busy(ctx, tx, by)
+	if err != nil {
+		return ScanRun{}, err
+	}
 	var list []Scope
 	rows, err := tx.Query(ctx, `SELECT body FROM scan_scope WHERE state = 'in_force' AND valid_until > ? AND org IN `+in+
 		` AND id NOT IN (SELECT scope FROM scan_run WHERE state = 'running') ORDER BY due, id`, append([]any{ledger.Micros(now)}, args...)...)
 	if err := ledger.Each(rows, err, func(scan func(...any) error) error {
 		x, err := st.scanScope(scan)
-		if err == nil && st.d.Texts.Open([]byte(x.Text), now) {
+		if err == nil && st.d.Texts.Open([]byte(x.Text), now) && !busy.meets(x) {
 			list = append(list, x)
 		}
 		return err
