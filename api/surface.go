@@ -76,6 +76,11 @@ func (a *API) surface() {
 	a.scanners()
 }
 
+// ProbesAllowed is for how many more probes a scanner has leave.
+type ProbesAllowed struct {
+	Allowed int64 `json:"allowed"`
+}
+
 // scanners are the operations of those who scan.
 func (a *API) scanners() {
 	x := a.b.Exposure
@@ -105,6 +110,17 @@ func (a *API) scanners() {
 			var err error
 			out.Body.Text, err = x.Text(ctx, s, in.ID, in.Scanner)
 			return out, err
+		})
+	register(a, op{"scan-probes", http.MethodPost, "/surface/runs/{id}/probes", "Give a scanner leave for more probes, as far as the owner's cap goes for all scanners of the run together", access.ReportSurveys},
+		func(ctx context.Context, s access.Scope, in *struct {
+			IDInput
+			Body struct {
+				Scanner string `json:"scanner" maxLength:"100"`
+				More    int64  `json:"more" minimum:"1"`
+			}
+		}) (*struct{ Body ProbesAllowed }, error) {
+			n, err := x.Share(ctx, s, in.ID, in.Body.Scanner, in.Body.More)
+			return &struct{ Body ProbesAllowed }{ProbesAllowed{n}}, err
 		})
 	register(a, op{"scan-results", http.MethodPost, "/surface/runs/{id}/results", "Hand in some of what a run saw; the same twice is once", access.ReportSurveys},
 		func(ctx context.Context, s access.Scope, in *struct {

@@ -163,9 +163,11 @@ func lookAt(ctx context.Context, scope *surface.Scope, log string, engine *ident
 	if err != nil {
 		return nil, false, err
 	}
-	sum, err := surface.Scan(ctx, scope, surface.Options{Mode: surface.Connect, Only: []surface.Target{to}, Identify: engine, From: from, Progress: account.Promise, Found: func(p service.Port) {
+	o := surface.Options{Mode: surface.Connect, Only: []surface.Target{to}, Identify: engine, From: from, Found: func(p service.Port) {
 		found = &p
-	}})
+	}}
+	account.Account(&o)
+	sum, err := surface.Scan(ctx, scope, o)
 	if lerr := account.End(sum); err == nil {
 		err = lerr
 	}

@@ -20,7 +20,7 @@ import (
 
 // surface makes the stage that keeps what is exposed.
 func (h *hub) surface(context.Context) error {
-	d := exposure.Deps{DB: h.db, Texts: scopeTexts{}, Actions: toDo{h}, Advisories: believed{h}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log,
+	d := exposure.Deps{DB: h.db, Texts: scopeTexts{}, Actions: toDo{h}, Advisories: believed{h}, Names: names{h}, Tree: h.orgs.Current, Now: time.Now, Ident: h.deps.Ident, Log: h.log,
 		Every: h.cfg.Hub.Scans.Interval(), About: h.cfg.Hub.Scans.URL, Rules: content.Exposure()}
 	rules, err := iot.Load(content.Devices())
 	if err != nil {
@@ -56,7 +56,7 @@ func (scopeTexts) Parse(text []byte) (exposure.Terms, error) {
 		return exposure.Terms{}, err
 	}
 	t := exposure.Terms{Owner: s.Owner, Survey: s.Survey, Contact: s.Contact, LegalBasis: s.LegalBasis, Proof: s.Proof.Kind, Token: s.Token(), Digest: s.Digest(),
-		Ranges: s.Ranges, Excluded: s.Excluded, Targets: s.Targets(), ValidUntil: s.ValidUntil.UTC()}
+		Ranges: s.Ranges, Excluded: s.Excluded, Cap: s.Caps.Owner, Targets: s.Targets(), ValidUntil: s.ValidUntil.UTC()}
 	for _, p := range s.Ports {
 		t.Places = append(t.Places, action.PortPlace("tcp", p))
 	}
@@ -84,6 +84,13 @@ func (b believed) Believed(packageType string) (int64, error) {
 }
 func (b believed) Weak(p bom.PURL) []exposure.Known { return b.h.systems.Weak(p) }
 
+// names are what walks found, which are read for as long as they are kept.
+type names struct{ h *hub }
+
+func (n names) Names(ctx context.Context, of ident.ID) (map[netip.Addr][]string, error) {
+	return n.h.discoveries.Names(ctx, n.h.under(of))
+}
+
 // optOut takes what somebody asked on the public page.
 func (h *hub) optOut(ctx context.Context, prefix, contact, reason, from string) (string, error) {
 	o, err := h.exposure.Ask(ctx, prefix, contact, reason, from)
@@ -104,7 +111,7 @@ func (h *hub) scannerMux() http.Handler {
 	}
 	trusted := h.api.Trusted(scanner)
 	mux := http.NewServeMux()
-	for _, p := range []string{"POST /api/v1/surface/next", "GET /api/v1/surface/runs/{id}/scope", "POST /api/v1/surface/runs/{id}/results", "POST /api/v1/surface/runs/{id}/close"} {
+	for _, p := range []string{"POST /api/v1/surface/next", "GET /api/v1/surface/runs/{id}/scope", "POST /api/v1/surface/runs/{id}/probes", "POST /api/v1/surface/runs/{id}/results", "POST /api/v1/surface/runs/{id}/close"} {
 		mux.Handle(p, trusted)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -68,10 +69,11 @@ const idle = 2 * time.Second
 
 // job is what the hub says is due.
 type job struct {
-	Run   ident.ID `json:"run"`
-	Org   ident.ID `json:"org"`
-	Only  []string `json:"only"`
-	About string   `json:"about"`
+	Run   ident.ID                `json:"run"`
+	Org   ident.ID                `json:"org"`
+	Only  []string                `json:"only"`
+	About string                  `json:"about"`
+	Names map[netip.Addr][]string `json:"names"`
 }
 
 func (sc *Scanner) work(ctx context.Context) error {
@@ -123,9 +125,18 @@ func (sc *Scanner) scan(ctx context.Context, j job) error {
 	if engine.Contact = scope.Contact; j.About != "" {
 		engine.Contact += ", " + j.About
 	}
+	engine.Names = func(a netip.Addr) []string { return j.Names[a] }
 	h := &handIn{hub: sc.hub, path: path, name: sc.o.Name, log: log}
 	o := sc.o.Scan
-	o.Identify, o.Only, o.From, o.Found, o.Closed, o.Progress = &engine, only, from, h.found, h.closed, account.Promise
+	account.Account(&o)
+	o.Identify, o.Only, o.From, o.Found, o.Closed = &engine, only, from, h.found, h.closed
+	o.Allow = func(more int64) (int64, error) {
+		more, err := sc.allowed(ctx, path, more)
+		if err != nil || more <= 0 {
+			return 0, err
+		}
+		return account.Allow(more)
+	}
 	log.Info("scanning", "targets", scope.Targets(), "from", from.Next)
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -157,6 +168,19 @@ func (sc *Scanner) scan(ctx context.Context, j job) error {
 	}
 	return nil
 }
+
+// allowed asks for leave for more probes: the hub counts those of every scanner
+// that has had the run. Nobody is sent anything while it is asked, so it is not
+// waited for longer than for the scope's text.
+func (sc *Scanner) allowed(ctx context.Context, path string, more int64) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, allowedWithin)
+	defer cancel()
+	var out struct{ Allowed int64 }
+	err := sc.hub.Post(ctx, path+"/probes", map[string]any{"scanner": sc.o.Name, "more": more}, &out)
+	return out.Allowed, err
+}
+
+const allowedWithin = 600 * time.Millisecond
 
 func (sc *Scanner) close(ctx context.Context, path, why string, summary any) error {
 	return sc.hub.Post(ctx, path+"/close", map[string]any{"scanner": sc.o.Name, "why": why, "fingerprints": sc.o.Identify.Fingerprints != nil, "summary": summary}, nil)

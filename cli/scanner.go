@@ -19,6 +19,7 @@ func scanner(ctx context.Context, env *environment, args []string) error {
 	iface := fs.String("interface", "", "interface by which probes leave; the route's when left out")
 	mode := fs.String("mode", string(surface.Auto), "syn (needs CAP_NET_RAW and a router before the targets), connect, or auto: what is possible")
 	dir := fs.String("recog", "", "folder with more fingerprints in recog's XML form")
+	roots := rootsFlag(fs)
 	if err := parse(fs, args); err != nil {
 		return err
 	}
@@ -31,6 +32,9 @@ func scanner(ctx context.Context, env *environment, args []string) error {
 	}
 	engine, err := newEngine(false, *dir, "") // Whom to ask, the scope says.
 	if err != nil {
+		return err
+	}
+	if engine.Roots, err = trustedRoots(*roots); err != nil {
 		return err
 	}
 	o := app.ScannerOptions{Name: *name, Socket: *socket, Scan: surface.Options{Interface: *iface, Mode: surface.Mode(*mode), Wait: 3 * time.Second}, Identify: *engine}

@@ -42,6 +42,8 @@ func surfaceScan(ctx context.Context, env *environment, args []string) error {
 	plain := fs.Bool("ports-only", false, "do not ask open ports what they are")
 	wait := fs.Duration("wait", 3*time.Second, "how long to wait for late answers")
 	logFile := fs.String("log", "", "file that accounts for runs; surface-runs.jsonl in the data folder when left out")
+	roots := rootsFlag(fs)
+	names := fs.String("names", "", "file of names by which addresses are known, as /etc/hosts is: their certificates are asked for")
 	resume := fs.String("resume", "", "go on with this run, which ended before it was done")
 	if err := parse(fs, args); err != nil {
 		return err
@@ -65,6 +67,14 @@ func surfaceScan(ctx context.Context, env *environment, args []string) error {
 	engine, err := newEngine(*plain, *dir, scope.Contact)
 	if err != nil {
 		return err
+	}
+	if engine != nil {
+		if engine.Roots, err = trustedRoots(*roots); err != nil {
+			return err
+		}
+		if engine.Names, err = knownNames(*names); err != nil {
+			return err
+		}
 	}
 	if *logFile == "" {
 		*logFile = filepath.Join(cfg.DataDir, "surface-runs.jsonl")
@@ -110,7 +120,7 @@ func scanAndTell(ctx context.Context, env *environment, scope *surface.Scope, ac
 			failed = out.Flush() // Ports come slowly then, and somebody may be watching.
 		}
 	}
-	o.Progress = account.Promise
+	account.Account(&o)
 	summary, err := surface.Scan(ctx, scope, o)
 	if lerr := account.End(summary); err == nil {
 		err = lerr

@@ -68,6 +68,14 @@ type TLS struct {
 	Signature   string              `json:"signature,omitempty"`
 	KeyBits     int                 `json:"key_bits,omitempty"`
 	Weak        []string            `json:"weak,omitempty"`
+	Trust       string              `json:"trust,omitempty"` // what the chain is worth; "" when there were no roots to judge it by
+	Named       []Named             `json:"named,omitempty"` // the names by which the address is known
+}
+
+// Named is whether a certificate fits a name by which the address is known.
+type Named struct {
+	Name string `json:"name"`
+	Fits bool   `json:"fits"`
 }
 
 // SSH is the cryptography that an SSH server offers (RFC 4253 §7.1).
@@ -81,7 +89,8 @@ type SSH struct {
 
 // SMB is how a file server talks.
 type SMB struct {
-	Dialect string `json:"dialect"` // the newest of 2.0.2 to 3.0.2 that it speaks
+	Dialect string `json:"dialect"`        // the newest of 2.0.2 to 3.0.2 that it speaks; NT LM 0.12 when it speaks but SMB 1
+	Old     bool   `json:"smb1,omitempty"` // it speaks SMB 1
 	Signing bool   `json:"signing_required"`
 	Name    string `json:"name,omitempty"`   // of the machine
 	Domain  string `json:"domain,omitempty"` // that it belongs to

@@ -35,6 +35,7 @@ type Terms struct {
 	Excluded   []netip.Prefix `json:"excluded,omitempty"`
 	Places     []string       `json:"places"` // tcp/443
 	Targets    uint64         `json:"targets"`
+	Cap        int64          `json:"cap,omitempty"` // probes of one run, in all its sittings
 	ValidUntil time.Time      `json:"valid_until"`
 }
 
@@ -57,6 +58,11 @@ type Actions interface {
 	Recheck(ctx context.Context) ([]Wish, error)
 }
 
+// Names knows by which names the addresses of an organisation are known.
+type Names interface {
+	Names(ctx context.Context, of ident.ID) (map[netip.Addr][]string, error)
+}
+
 // Deps is what the stage works with.
 type Deps struct {
 	DB         *ledger.DB
@@ -64,6 +70,7 @@ type Deps struct {
 	Actions    Actions
 	Advisories Advisories
 	Devices    Devices
+	Names      Names
 	Tree       func() *org.Tree
 	Now        func() time.Time
 	Ident      ident.Maker

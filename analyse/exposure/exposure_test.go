@@ -36,7 +36,7 @@ func must(t testing.TB, err error) {
 type texts struct{ until time.Time }
 
 func (x texts) Parse(b []byte) (exposure.Terms, error) {
-	t := exposure.Terms{Owner: "Example City", Digest: string(b), LegalBasis: "contract 1", Places: []string{"tcp/22", "tcp/443", "tcp/6379"}, ValidUntil: x.until}
+	t := exposure.Terms{Owner: "Example City", Digest: string(b), LegalBasis: "contract 1", Places: []string{"tcp/22", "tcp/443", "tcp/6379"}, Cap: 1000, ValidUntil: x.until}
 	for line := range strings.FieldsSeq(string(b)) {
 		to := &t.Ranges
 		if strings.HasPrefix(line, "!") {
@@ -107,7 +107,10 @@ type rig struct {
 	known   map[string][]exposure.Known
 	edition int64 // of what is known; 0 while nothing is believed
 	unread  error
+	names   map[netip.Addr][]string
 }
+
+func (r *rig) Names(context.Context, ident.ID) (map[netip.Addr][]string, error) { return r.names, nil }
 
 func (r *rig) Weak(p bom.PURL) []exposure.Known { return r.known[p.String()] }
 
@@ -122,7 +125,7 @@ func newRig(t *testing.T, db *ledger.DB) *rig {
 	t.Helper()
 	r := &rig{T: t, db: db, actions: &actions{}, edition: 1, now: time.Date(2026, 5, 1, 3, 0, 0, 0, time.UTC), known: map[string][]exposure.Known{}}
 	var err error
-	r.Store, err = exposure.New(exposure.Deps{DB: db, Texts: texts{r.now.AddDate(1, 0, 0)}, Actions: r.actions, Advisories: r, Tree: func() *org.Tree { return tree },
+	r.Store, err = exposure.New(exposure.Deps{DB: db, Texts: texts{r.now.AddDate(1, 0, 0)}, Actions: r.actions, Advisories: r, Names: r, Tree: func() *org.Tree { return tree },
 		Now: func() time.Time { return r.now }, Ident: ident.System(), Log: slog.New(slog.DiscardHandler), Every: 7 * 24 * time.Hour, Rules: content.Exposure()})
 	must(t, err)
 	return r

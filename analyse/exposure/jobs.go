@@ -41,6 +41,10 @@ type ScanRun struct {
 	Changes int             `json:"changes"`
 	Weak    int             `json:"weaknesses"`
 	Prints  bool            `json:"fingerprints"` // it knew products by fingerprints
+	// Probes are those that its scanners have sent to the owner, and that the one
+	// which has it may send; Before are those of the leases that are over.
+	Probes int64 `json:"probes"`
+	Before int64 `json:"probes_before,omitempty"`
 }
 
 // ScanJob is a run that a scanner is to make, or to go on with.
@@ -48,6 +52,9 @@ type ScanJob struct {
 	Run  ident.ID `json:"run"`
 	Org  ident.ID `json:"org"`
 	Only []string `json:"only,omitempty"`
+	// Names are those by which addresses of the run are known: the certificates for
+	// them are asked for.
+	Names map[netip.Addr][]string `json:"names,omitempty"`
 	// About is where everybody can read who scans; it is said to web servers.
 	About string `json:"about,omitempty"`
 }
@@ -91,7 +98,34 @@ func (st *Store) Next(ctx context.Context, s access.Scope, by string) (job ScanJ
 		return job, fault.New(fault.NotFound, op, "nothing is due")
 	}
 	st.OnChange(run.ID, run.Org)
-	return ScanJob{Run: run.ID, Org: run.Org, Only: run.Only, About: st.d.About}, nil
+	job = ScanJob{Run: run.ID, Org: run.Org, Only: run.Only, About: st.d.About}
+	job.Names, err = st.names(ctx, s, run)
+	return job, fault.Wrap(op, err)
+}
+
+// The bounds of the names that a scanner is told.
+const (
+	maxNamed = 20_000 // addresses
+	maxNames = 8      // of one
+)
+
+// names are those of the addresses that a run may meet.
+func (st *Store) names(ctx context.Context, s access.Scope, r ScanRun) (map[netip.Addr][]string, error) {
+	var c Scope
+	if err := st.d.DB.Read(ctx, func(q ledger.Queryer) (err error) {
+		c, err = st.scopeOf(ctx, q, s, r.Scope)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	all, err := st.d.Names.Names(ctx, r.Org)
+	names := map[netip.Addr][]string{}
+	for a, list := range all {
+		if c.Terms.holds(a) && len(names) < maxNamed {
+			names[a] = list[:min(len(list), maxNames)]
+		}
+	}
+	return names, err
 }
 
 // unfinished finds a run that nobody holds and that may go on, ends those that
@@ -100,6 +134,10 @@ func (st *Store) unfinished(ctx context.Context, tx *ledger.Tx, s access.Scope, 
 	now := st.now()
 	in, args := ledger.In(s.Orgs())
 	list, err := runs(ctx, tx, `state = 'running' AND (lease_until < ? OR lease_by = ?) AND org IN `+in+` ORDER BY began LIMIT 100`, append([]any{ledger.Micros(now), by}, args...)...)
+	if err != nil {
+		return ScanRun{}, false, err
+	}
+	busy, err := st.busy(ctx, tx, by)
 	if err != nil {
 		return ScanRun{}, false, err
 	}
@@ -115,8 +153,8 @@ func (st *Store) unfinished(ctx context.Context, tx *ledger.Tx, s access.Scope, 
 			}
 			continue
 		}
-		if st.d.Texts.Open([]byte(c.Text), now) {
-			r.By = by
+		if st.d.Texts.Open([]byte(c.Text), now) && !busy.meets(c) {
+			r.By, r.Before = by, r.Probes
 			return r, true, putRun(ctx, tx, r, by, ledger.Micros(now.Add(lease)))
 		}
 	}
@@ -128,12 +166,16 @@ func (st *Store) unfinished(ctx context.Context, tx *ledger.Tx, s access.Scope, 
 func (st *Store) fresh(ctx context.Context, tx *ledger.Tx, s access.Scope, by string, wishes []Wish) (ScanRun, error) {
 	now := st.now()
 	in, args := ledger.In(s.Orgs())
+	busy, err := st.busy(ctx, tx, by)
+	if err != nil {
+		return ScanRun{}, err
+	}
 	var list []Scope
 	rows, err := tx.Query(ctx, `SELECT body FROM scan_scope WHERE state = 'in_force' AND valid_until > ? AND org IN `+in+
 		` AND id NOT IN (SELECT scope FROM scan_run WHERE state = 'running') ORDER BY due, id`, append([]any{ledger.Micros(now)}, args...)...)
 	if err := ledger.Each(rows, err, func(scan func(...any) error) error {
 		x, err := st.scanScope(scan)
-		if err == nil && st.d.Texts.Open([]byte(x.Text), now) {
+		if err == nil && st.d.Texts.Open([]byte(x.Text), now) && !busy.meets(x) {
 			list = append(list, x)
 		}
 		return err

@@ -13,13 +13,20 @@ import (
 )
 
 // checks are what a run looked for: products only when it knew them and there
-// are advisories.
-func (st *Store) checks(r ScanRun) ([]string, error) {
-	believed, err := st.d.Advisories.Believed(debian)
-	if err != nil || !r.Prints || believed == 0 {
-		return checks, err
+// are advisories, and trust only when the scanner had roots to judge it by.
+func (st *Store) checks(r ScanRun, l *look) ([]string, error) {
+	list := slices.Clone(checks)
+	for _, p := range l.ports {
+		if p.TLS != nil && p.TLS.Trust == "" {
+			list = slices.DeleteFunc(list, func(c string) bool { return c == checkTrust })
+			break
+		}
 	}
-	return append(slices.Clone(checks), checkProduct), nil
+	believed, err := st.d.Advisories.Believed(debian)
+	if err == nil && r.Prints && believed > 0 {
+		list = append(list, checkProduct)
+	}
+	return list, err
 }
 
 // judgeAll judges what a look saw.
@@ -113,12 +120,20 @@ func (w When) holds(p service.Port, now time.Time) (shown []string, ok bool) {
 	t, s, h := p.TLS, p.SSH, p.HTTP
 	switch {
 	case len(w.TLS) > 0 && (t == nil || !one(w.TLS, t.Versions)),
+		len(w.Trust) > 0 && (t == nil || !one(w.Trust, []string{t.Trust})),
 		w.Cipher.Regexp != nil && (t == nil || !match(w.Cipher.Regexp, flat(t.Ciphers))),
 		w.Weak.Regexp != nil && (t == nil || !match(w.Weak.Regexp, t.Weak)),
 		len(w.Kex) > 0 && (s == nil || !one(w.Kex, s.Kex)),
 		len(w.SSH) > 0 && (s == nil || !one(w.SSH, s.Ciphers)),
 		w.Title.Regexp != nil && (h == nil || !match(w.Title.Regexp, []string{h.Title})):
 		return nil, false
+	}
+	for _, kind := range slices.Sorted(maps.Keys(w.Evidence)) {
+		said := p.Evidence[kind]
+		if !w.Evidence[kind].MatchString(said) {
+			return nil, false
+		}
+		shown = append(shown, kind+": "+said)
 	}
 	if w.Missing != "" {
 		if h == nil || h.Headers[w.Missing] != "" {

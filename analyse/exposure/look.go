@@ -112,7 +112,7 @@ func (st *Store) look(ctx context.Context, r ScanRun) (c Scope, l *look, err err
 	if err != nil {
 		return c, nil, fault.Wrap("exposure.look", err)
 	}
-	if l.coverage.Checks, err = st.checks(r); err != nil {
+	if l.coverage.Checks, err = st.checks(r, l); err != nil {
 		return c, nil, fault.Wrap("exposure.look", err)
 	}
 	if r.Devices != "" {

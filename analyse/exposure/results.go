@@ -85,6 +85,7 @@ func (st *Store) Close(ctx context.Context, s access.Scope, id ident.ID, by, why
 			return err
 		}
 		org, r.Why, r.Prints, r.Summary = r.Org, why, prints, summary
+		r.settle(summary)
 		if goesOn(why) && c.State == InForce {
 			return putRun(ctx, tx, r, "", 0)
 		}

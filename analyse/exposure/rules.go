@@ -36,10 +36,13 @@ type When struct {
 	TLS      []string `yaml:"tls_version"`
 	Cipher   pattern  `yaml:"tls_cipher"`
 	Weak     pattern  `yaml:"certificate"` // what the scanner says is weak about it
+	Trust    []string `yaml:"trust"`       // what its chain is worth
 	Kex      []string `yaml:"ssh_kex"`
 	SSH      []string `yaml:"ssh_cipher"`
 	Title    pattern  `yaml:"title"`   // of the first page
 	Missing  string   `yaml:"missing"` // a header that is not there
+	// Evidence are texts that were said, by their names, each as a pattern.
+	Evidence map[string]pattern `yaml:"evidence"`
 }
 
 // pattern is a regular expression of RE2.
@@ -69,9 +72,10 @@ type Rules struct {
 // looked for again by the same check.
 const (
 	checkProduct = "product"
+	checkTrust   = "trust" // of chains, by who had roots
 )
 
-var checks = []string{"exposure", "cleartext", "tls", "certificate", "ssh", "web"}
+var checks = []string{"exposure", "cleartext", "tls", "certificate", checkTrust, "ssh", "web"}
 
 // LoadRules reads rules.yaml and products.yaml of a folder.
 func LoadRules(dir fs.FS) (*Rules, error) {
@@ -112,7 +116,7 @@ func LoadRules(dir fs.FS) (*Rules, error) {
 }
 
 func (w When) empty() bool {
-	return len(w.Services)+len(w.Facts)+len(w.TLS)+len(w.Kex)+len(w.SSH) == 0 && w.Cipher.Regexp == nil && w.Weak.Regexp == nil && w.Title.Regexp == nil
+	return len(w.Services)+len(w.Facts)+len(w.TLS)+len(w.Trust)+len(w.Kex)+len(w.SSH)+len(w.Evidence) == 0 && w.Cipher.Regexp == nil && w.Weak.Regexp == nil && w.Title.Regexp == nil
 }
 
 func readYAML(dir fs.FS, name string, to any) error {
@@ -154,6 +158,8 @@ var facts = map[string]func(service.Port, time.Time) (string, bool){
 		}
 		return strings.Join(all, ", "), true
 	},
+	"smb1": func(p service.Port, _ time.Time) (string, bool) { return "SMB 1 is spoken", p.SMB != nil && p.SMB.Old },
+	"udp":  func(p service.Port, _ time.Time) (string, bool) { return "", p.Transport == "udp" },
 	"smb_unsigned": func(p service.Port, _ time.Time) (string, bool) {
 		return "signatures are not required", p.SMB != nil && !p.SMB.Signing
 	},
@@ -163,6 +169,40 @@ var facts = map[string]func(service.Port, time.Time) (string, bool){
 	"expires_soon": func(p service.Port, now time.Time) (string, bool) {
 		return certificateUntil(p), p.TLS != nil && p.TLS.NotAfter.After(now) && p.TLS.NotAfter.Before(now.AddDate(0, 0, 14))
 	},
+	"not_yet_valid": func(p service.Port, now time.Time) (string, bool) {
+		if p.TLS == nil || !p.TLS.NotBefore.After(now) {
+			return "", false
+		}
+		return "the certificate of " + p.TLS.Subject + " begins on " + p.TLS.NotBefore.UTC().Format(time.RFC3339), true
+	},
+	"long_lived": func(p service.Port, _ time.Time) (string, bool) {
+		// One that signed itself must be replaced anyhow.
+		if p.TLS == nil || p.TLS.Trust == "self_signed" || p.TLS.NotBefore.IsZero() || !p.TLS.NotAfter.After(p.TLS.NotBefore.Add(longest)) {
+			return "", false
+		}
+		return "the certificate of " + p.TLS.Subject + " is valid for " + itoa(int(p.TLS.NotAfter.Sub(p.TLS.NotBefore)/daily)) + " days", true
+	},
+	"wrong_name": wrongName,
+}
+
+// longest is for how long authorities may issue a certificate since September 2020
+// (CA/Browser Forum, Baseline Requirements 6.3.2), with the day that it may be off.
+const longest = 399 * daily
+
+// wrongName tells of a certificate that fits none of the names by which the host
+// is known. Of a host that is known by none nothing is said.
+func wrongName(p service.Port, _ time.Time) (string, bool) {
+	if p.TLS == nil || len(p.TLS.Named) == 0 {
+		return "", false
+	}
+	var known []string
+	for _, n := range p.TLS.Named {
+		if n.Fits {
+			return "", false
+		}
+		known = append(known, n.Name)
+	}
+	return "the host is known as " + strings.Join(known, ", ") + "; the certificate is of " + strings.Join(p.TLS.Names[:min(len(p.TLS.Names), 8)], ", "), true
 }
 
 func certificateUntil(p service.Port) string {

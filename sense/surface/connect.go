@@ -34,6 +34,10 @@ func (r *run) connectAll(ctx context.Context) (Reason, error) {
 		to := r.space.at(r.order.at(i))
 		if err := r.Gate.Wait(ctx, to); err != nil {
 			var no Refusal
+			if errors.As(err, &no) && no.Why == IsExcluded { // It was when the run began, or has been since.
+				r.next.Store(i + 1)
+				continue
+			}
 			if errors.As(err, &no) {
 				return no.Why, nil
 			}

@@ -24,8 +24,14 @@ type Gate struct {
 	excluded  bart.Lite
 	withdrawn atomic.Bool
 
+	allow    Allow        // nil where only the cap bounds
+	narrowed func(*Scope) // told of each narrower text; may be nil
+	stands   *Scope       // the text that holds now; whoever watches it
+
 	mu        sync.Mutex
-	sent      []int64 // by range
+	open      map[*leave]netip.Addr // connections that are to be cut when their address is excluded
+	allowed   int64                 // probes for which there is leave
+	sent      []int64               // by range
 	total     int64
 	refused   [len(reasons)]int64
 	second    int64 // for which inTime holds
@@ -38,7 +44,7 @@ type Gate struct {
 // NewGate makes the gate of a scope.
 func NewGate(s *Scope) *Gate {
 	addresses, networks := s.sizes()
-	g := &Gate{scope: s, sent: make([]int64, len(s.Ranges)), addresses: newWindows(uint64(s.Rate), addresses, s.Caps.Address), networks: newWindows(uint64(s.Rate), networks, s.Caps.Network)}
+	g := &Gate{scope: s, stands: s, open: map[*leave]netip.Addr{}, sent: make([]int64, len(s.Ranges)), addresses: newWindows(uint64(s.Rate), addresses, s.Caps.Address), networks: newWindows(uint64(s.Rate), networks, s.Caps.Network)}
 	for _, p := range s.Ports {
 		g.ports[tcp][p] = true
 	}
@@ -79,8 +85,8 @@ func (g *Gate) Decide(now time.Time, to Target) (time.Duration, Reason) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	at, why := g.within(now, to)
-	if why == Allowed && g.total >= g.scope.Caps.Owner {
-		why = OwnerCap
+	if why == Allowed {
+		why = g.capped()
 	}
 	if why != Allowed {
 		g.refused[why]++
@@ -183,7 +189,11 @@ func (g *Gate) Dial(ctx context.Context, network string, to netip.AddrPort) (net
 		return nil, err
 	}
 	var d net.Dialer
-	return d.DialContext(ctx, network, to.String())
+	c, err := d.DialContext(ctx, network, to.String())
+	if err != nil {
+		return nil, err
+	}
+	return g.keep(c, to.Addr())
 }
 
 // Refusal is a probe that the gate did not allow.

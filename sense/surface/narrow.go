@@ -2,6 +2,7 @@ package surface
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"time"
@@ -47,6 +48,31 @@ func Exclude(text []byte, more []netip.Prefix) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// narrower tells whether another scope allows the same but for more exclusions.
+// Whoever changed anything else, or nothing that matters, is taken to have
+// withdrawn it.
+func (s *Scope) narrower(n *Scope) bool {
+	return s.base() == n.base() && covers(n.Excluded, s.Excluded) && !covers(s.Excluded, n.Excluded)
+}
+
+// covers tells whether each range lies in one of the others.
+func covers(outer, inner []netip.Prefix) bool {
+	return !slices.ContainsFunc(inner, func(p netip.Prefix) bool {
+		return !slices.ContainsFunc(outer, func(q netip.Prefix) bool { return q.Bits() <= p.Bits() && q.Overlaps(p) })
+	})
+}
+
+// base names all that a scope says but its exclusions.
+func (s *Scope) base() string {
+	n := *s
+	n.Excluded = nil
+	b, err := json.Marshal(n)
+	if err != nil {
+		panic(err) // It is made of texts, numbers and times that were read.
+	}
+	return digest(b)
 }
 
 // put sets a key of a mapping.

@@ -30,6 +30,9 @@ type Options struct {
 	Found     func(service.Port)  // each open port, in the order of knowing; one at a time
 	Closed    func(Target)        // each port that answered and is not open; one at a time, may be nil
 	Progress  func(Position) bool // before the positions up to it are sent; false ends the run
+	Allow     Allow               // leave for more probes, where others share the cap or the run began earlier; nil where nobody does
+	Numbered  []netip.Prefix      // what the numbering of targets leaves out; the scope's exclusions when nil
+	Narrowed  func(*Scope)        // told of a narrower text by which the run goes on; may be nil
 }
 
 // Mode is how a port is tried.
@@ -73,7 +76,11 @@ type run struct {
 // ones. A run that a withdrawal, the hours or a cap ended is no error: the
 // summary says why it ended and where another may go on.
 func Scan(ctx context.Context, s *Scope, o Options) (Summary, error) {
-	sp, err := newSpace(s.only(o.Only))
+	numbered := *s
+	if o.Numbered != nil {
+		numbered.Excluded = o.Numbered
+	}
+	sp, err := newSpace(numbered.only(o.Only))
 	if err != nil {
 		return Summary{}, err
 	}
@@ -91,6 +98,7 @@ func Scan(ctx context.Context, s *Scope, o Options) (Summary, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	r := &run{Gate: NewGate(s), o: o, space: sp, order: newPermutation(sp.size(), o.From.Seed), stop: stop, seen: make([]uint64, sp.size()/64+1), queue: newQueue(), udp: askers{room: make(chan struct{}, datagrams)}}
+	r.Gate.allow, r.Gate.narrowed = o.Allow, o.Narrowed
 	r.next.Store(o.From.Next)
 	began := time.Now()
 	mode, err := r.prepare(ctx)
@@ -194,6 +202,10 @@ func (r *run) sendSYN(ctx context.Context) (Reason, error) {
 			if ctx.Err() != nil {
 				r.Withdraw()
 			}
+			continue
+		}
+		if why == IsExcluded { // It was when the run began, or has been since.
+			r.next.Store(i + 1)
 			continue
 		}
 		if why != Allowed {

@@ -12,7 +12,7 @@ import (
 )
 
 // TestUDPPortsAreScannedThroughTheGate scans three addresses at one UDP port: one
-// answers, two are closed.
+// answers both questions of a name server, two are closed.
 func TestUDPPortsAreScannedThroughTheGate(t *testing.T) {
 	c, err := net.ListenPacket("udp4", "127.0.0.2:0")
 	if err != nil {
@@ -43,7 +43,7 @@ func TestUDPPortsAreScannedThroughTheGate(t *testing.T) {
 	for name, engine := range map[string]*identify.Engine{"identified": {}, "ports only": nil} {
 		var found []service.Port
 		sum, err := Scan(t.Context(), s, Options{Mode: Connect, Identify: engine, Found: func(p service.Port) { found = append(found, p) }})
-		if err != nil || sum.Ended != "done" || sum.Open != 1 || sum.Closed != 2 || sum.Probes != 3 || sum.Targets != 3 {
+		if err != nil || sum.Ended != "done" || sum.Open != 1 || sum.Closed != 2 || sum.Probes != 4 || sum.Targets != 3 {
 			t.Errorf("%s: %+v, %v", name, sum, err)
 		}
 		if len(found) != 1 || found[0].Transport != "udp" || found[0].Address != netip.MustParseAddr("127.0.0.2") || (found[0].Service == "dns") != (engine != nil) {

@@ -17,22 +17,30 @@ func (g *Gate) Withdraw() { g.withdrawn.Store(true) }
 const answersWithin = 600 * time.Millisecond
 
 // Watch closes the gate when the scope's text is gone, cannot be read or says
-// something else. It reads the text each time: times and sizes of files can be
+// something else; a text that only excludes more narrows it. It reads the text each time: times and sizes of files can be
 // kept by who edits them. It ends with ctx, which closes the gate, too.
 func (g *Gate) Watch(ctx context.Context) {
 	defer g.Withdraw()
 	for sleep(ctx, watchEvery) == nil {
-		if !g.stands(ctx) {
+		if !g.read(ctx) {
 			return
 		}
 	}
 }
 
-func (g *Gate) stands(ctx context.Context) bool {
+func (g *Gate) read(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, answersWithin)
 	defer cancel()
 	b, err := g.scope.text(ctx)
-	return err == nil && digest(b) == g.scope.digest
+	if err != nil || digest(b) == g.stands.digest {
+		return err == nil
+	}
+	s, err := Parse(b)
+	if err != nil || !g.stands.narrower(s) {
+		return false
+	}
+	g.narrow(s)
+	return true
 }
 
 func (s *Scope) text(ctx context.Context) ([]byte, error) {

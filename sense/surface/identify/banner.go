@@ -64,6 +64,7 @@ func (a *asking) speaksFirst(c net.Conn, first []byte) bool {
 	case strings.HasPrefix(text, "RFB "):
 		a.s.Service = "vnc"
 		a.tell("rfb.banner", text)
+		a.vnc(c, text)
 	case strings.HasPrefix(text, "@RSYNCD:"):
 		a.s.Service = "rsync"
 		a.tell("rsync.banner", text)

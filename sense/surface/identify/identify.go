@@ -7,6 +7,7 @@ package identify
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"net/netip"
 	"time"
@@ -29,9 +30,11 @@ const (
 
 // Engine identifies.
 type Engine struct {
-	Fingerprints *recog.DB // none when nil
-	Contact      string    // said to web servers, so that their owner knows whom to ask
-	Pages        []Page    // that web servers are asked for
+	Fingerprints *recog.DB                 // none when nil
+	Contact      string                    // said to web servers, so that their owner knows whom to ask
+	Pages        []Page                    // that web servers are asked for
+	Roots        *x509.CertPool            // that are trusted; nil judges no chain
+	Names        func(netip.Addr) []string // by which an address is known; may be nil
 }
 
 // asking is the exchanges with one port.

@@ -12,14 +12,7 @@ var rootAttributes = []string{"objectClass", "structuralObjectClass", "vendorNam
 
 // ldap reads the root entry, without a name and without a password.
 func (a *asking) ldap() bool {
-	var attributes [][]byte
-	for _, n := range rootAttributes {
-		attributes = append(attributes, encode(berOctetString, []byte(n)))
-	}
-	q := encode(berSequence, encode(berInteger, []byte{1}), encode(0x63, // SearchRequest: the root entry alone, any class
-		encode(berOctetString), encode(berEnumerated, []byte{0}), encode(berEnumerated, []byte{0}), encode(berInteger, []byte{1}), encode(berInteger, []byte{3}),
-		encode(0x01, []byte{0}), encode(0x87, []byte("objectClass")), encode(berSequence, attributes...)))
-	b := a.exchange(q, func(b []byte) bool { _, _, done := decodeSearch(b); return done })
+	b := a.exchange(rootQuestion(), func(b []byte) bool { _, _, done := decodeSearch(b); return done })
 	root, known, _ := decodeSearch(b)
 	if !known {
 		return false
@@ -41,6 +34,17 @@ func (a *asking) ldap() bool {
 		a.claim("ldap", "Active Directory", "")
 	}
 	return true
+}
+
+// rootQuestion searches for the root entry alone, of any class.
+func rootQuestion() []byte {
+	var attributes [][]byte
+	for _, n := range rootAttributes {
+		attributes = append(attributes, encode(berOctetString, []byte(n)))
+	}
+	return encode(berSequence, encode(berInteger, []byte{1}), encode(0x63, // SearchRequest
+		encode(berOctetString), encode(berEnumerated, []byte{0}), encode(berEnumerated, []byte{0}), encode(berInteger, []byte{1}), encode(berInteger, []byte{3}),
+		encode(0x01, []byte{0}), encode(0x87, []byte("objectClass")), encode(berSequence, attributes...)))
 }
 
 // decodeSearch reads the entry that answers a search, its attributes in small

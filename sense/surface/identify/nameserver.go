@@ -26,13 +26,46 @@ func (a *asking) nameserver() bool {
 	b := a.exchange(append(binary.BigEndian.AppendUint16(nil, uint16(len(q))), q...), func(b []byte) bool {
 		return len(b) >= 2 && len(b)-2 >= int(binary.BigEndian.Uint16(b))
 	})
-	return len(b) > 2 && a.nameServer(b[2:], id)
+	if len(b) <= 2 || !a.nameServer(b[2:], id) {
+		return false
+	}
+	id, q = rootServers()
+	b = a.exchange(append(binary.BigEndian.AppendUint16(nil, uint16(len(q))), q...), func(b []byte) bool {
+		return len(b) >= 2 && len(b)-2 >= int(binary.BigEndian.Uint16(b))
+	})
+	a.recursion(b[min(2, len(b)):], id)
+	return true
 }
 
 func (a *asking) dnsUDP() bool {
 	id, q := versionBind()
 	b := a.datagram(q, func(b []byte) bool { _, ok := decodeVersionBind(b, id); return ok })
-	return a.nameServer(b, id)
+	if !a.nameServer(b, id) {
+		return false
+	}
+	id, q = rootServers()
+	a.recursion(a.datagram(q, func(b []byte) bool { return len(b) > 2 && binary.BigEndian.Uint16(b) == id }), id)
+	return true
+}
+
+// rootServers asks which servers the root has: whoever resolves for others knows
+// it without asking anybody.
+func rootServers() (id uint16, packed []byte) {
+	q := dnsmessage.Message{Header: dnsmessage.Header{ID: uint16(rand.Uint32()), RecursionDesired: true}, Questions: []dnsmessage.Question{{
+		Name: dnsmessage.MustNewName("."), Type: dnsmessage.TypeNS, Class: dnsmessage.ClassINET}}}
+	packed, err := q.Pack()
+	if err != nil {
+		panic(err) // It is always the same question.
+	}
+	return q.ID, packed
+}
+
+// recursion takes note of a server that resolves for everybody.
+func (a *asking) recursion(b []byte, id uint16) {
+	var p dnsmessage.Parser
+	if h, err := p.Start(b); err == nil && h.RecursionAvailable && isAnswer(b, id) {
+		a.tell("dns.recursion", "for everybody")
+	}
 }
 
 func (a *asking) nameServer(b []byte, id uint16) bool {

@@ -26,7 +26,19 @@ func (a *asking) ntp() bool {
 	v.sequence = uint16(rand.Uint32())
 	a.datagram(v.question(), v.add)
 	a.tell("ntp.readvar", string(v.text()))
+	if a.datagram([]byte(monlist), isMonlist) != nil {
+		a.tell("ntp.monlist", "answered")
+	}
 	return true
+}
+
+// monlist asks an old ntpd whom it has talked to, which made it the amplifier of
+// floods (CVE-2013-5211). The first datagram of the answer is enough.
+const monlist = "\x17\x00\x03\x2a\x00\x00\x00\x00"
+
+// isMonlist tells of an answer of mode 7 without an error and with items.
+func isMonlist(b []byte) bool {
+	return len(b) > 8 && b[0]&0x87 == 0x87 && b[2] == 3 && b[3] == 0x2a && b[4]>>4 == 0 && binary.BigEndian.Uint16(b[4:])&0xfff > 0
 }
 
 // maxFragments is how many parts the list of variables may come in.

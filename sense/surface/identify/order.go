@@ -13,29 +13,33 @@ import (
 type way struct {
 	ask   func(*asking) bool
 	ports []uint16
+	only  bool // elsewhere it is not tried
 }
 
 // ways are tried in this order at a port that no way has as its own.
 var ways = []way{
-	{(*asking).banner, nil},
-	{(*asking).web, []uint16{80, 631, 2379, 2812, 3128, 3142, 8000, 8008, 8080, 8081, 8086, 8088, 8118, 8123, 8200, 8888, 9000, 9090, 9100}},
-	{(*asking).overTLS, []uint16{443, 465, 636, 853, 993, 995, 4443, 8443, 8883}},
-	{(*asking).nameserver, []uint16{53}},
-	{(*asking).postgres, []uint16{5432}},
-	{(*asking).redis, []uint16{6379}},
-	{(*asking).memcached, []uint16{11211}},
-	{(*asking).mqtt, []uint16{1883}},
-	{(*asking).smb, []uint16{445}},
-	{(*asking).rdp, []uint16{3389}},
-	{(*asking).ldap, []uint16{389}},
-	{(*asking).amqp, []uint16{5672}},
-	{(*asking).sip, []uint16{5060}},
-	{(*asking).stun, []uint16{3478}},
-	{(*asking).beanstalk, []uint16{11300}},
-	{(*asking).gearman, []uint16{4730}},
-	{(*asking).clamd, []uint16{3310}},
-	{(*asking).zookeeper, []uint16{2181}},
-	{(*asking).nut, []uint16{3493}},
+	{(*asking).banner, nil, false},
+	{(*asking).web, []uint16{80, 631, 2375, 2379, 2812, 3128, 3142, 5601, 5984, 5985, 8000, 8008, 8080, 8081, 8086, 8088, 8118, 8123, 8200, 8500, 8888, 9000, 9090, 9100, 9200, 15672}, false},
+	{(*asking).overTLS, []uint16{443, 465, 636, 853, 993, 995, 4443, 8443, 8883}, false},
+	{(*asking).nameserver, []uint16{53}, false},
+	{(*asking).postgres, []uint16{5432}, false},
+	{(*asking).redis, []uint16{6379}, false},
+	{(*asking).memcached, []uint16{11211}, false},
+	{(*asking).mqtt, []uint16{1883}, false},
+	{(*asking).smb, []uint16{445}, false},
+	{(*asking).rdp, []uint16{3389}, false},
+	{(*asking).ldap, []uint16{389}, false},
+	{(*asking).amqp, []uint16{5672}, false},
+	{(*asking).sip, []uint16{5060}, false},
+	{(*asking).stun, []uint16{3478}, false},
+	{(*asking).beanstalk, []uint16{11300}, false},
+	{(*asking).gearman, []uint16{4730}, false},
+	{(*asking).clamd, []uint16{3310}, false},
+	{(*asking).zookeeper, []uint16{2181}, false},
+	{(*asking).nut, []uint16{3493}, false},
+	{(*asking).mongo, []uint16{27017, 27018, 27019}, true},
+	{(*asking).mssql, []uint16{1433}, true},
+	{(*asking).portmap, []uint16{111}, true},
 }
 
 // together is how many ways are tried at once, each by its own connection: a
@@ -50,7 +54,7 @@ func rounds(port uint16) (all [][]way) {
 	for _, w := range ways[1:] {
 		if slices.Contains(w.ports, port) {
 			all = append(all, []way{w})
-		} else {
+		} else if !w.only {
 			rest = append(rest, w)
 		}
 	}

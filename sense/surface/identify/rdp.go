@@ -5,8 +5,7 @@ import "strconv"
 // rdp asks by which protection a terminal server wants to go on ([MS-RDPBCGR]
 // 2.2.1.1), and looks at its certificate. Nobody logs in.
 func (a *asking) rdp() bool {
-	// TPKT, an X.224 connection request, and the wish for TLS or CredSSP.
-	const question = "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00"
+	question := rdpQuestion(byTLS | byCredSSP)
 	whole := func(b []byte) bool { return len(b) >= 4 && len(b) >= int(b[2])<<8|int(b[3]) }
 	b := a.exchange([]byte(question), whole)
 	n, ok := decodeNegotiation(b)
@@ -15,6 +14,22 @@ func (a *asking) rdp() bool {
 	}
 	a.s.Service = "rdp"
 	a.tell("rdp.security", n.security())
+	nla := "not offered"
+	switch {
+	case n.kind == refused && n.value == credSSPRequired:
+		nla = "required"
+	case n.kind == refused && n.value != 2 && n.value != 3: // Other than that it has no TLS, or no certificate.
+		nla = ""
+	case n.kind == negotiated && n.value&(byCredSSP|byCredSSPEarly) != 0: // Who is let in without it, when it is not wished for?
+		nla = ""
+		switch less, ok := decodeNegotiation(a.exchange([]byte(rdpQuestion(byTLS)), whole)); {
+		case ok && less.kind == refused && less.value == credSSPRequired:
+			nla = "required"
+		case ok && less.kind != refused:
+			nla = "optional"
+		}
+	}
+	a.tell("rdp.nla", nla)
 	if n.kind == negotiated && n.value&7 != 0 { // TLS, CredSSP or RDSTLS, of which each begins by TLS
 		a.startTLS(b, "", step{question, whole, "\x03\x00"})
 	}
@@ -24,7 +39,18 @@ func (a *asking) rdp() bool {
 const (
 	negotiated = 2
 	refused    = 3
+
+	byTLS          = 1
+	byCredSSP      = 2 // network level authentication: who comes says who he is before a desktop is shown
+	byCredSSPEarly = 8
+
+	credSSPRequired = 5 // why it is refused
 )
+
+// rdpQuestion is TPKT, an X.224 connection request, and the wish for protections.
+func rdpQuestion(wish byte) string {
+	return "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00" + string([]byte{wish}) + "\x00\x00\x00"
+}
 
 // negotiation is the answer to the wish.
 type negotiation struct {

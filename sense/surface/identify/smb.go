@@ -11,10 +11,23 @@ import (
 
 const smbHeader = 64
 
-// smb agrees on a dialect, and asks to be challenged: the challenge, which comes
+// smb asks in the present dialects, and whether the old one is spoken, too.
+func (a *asking) smb() bool {
+	known := a.smb2()
+	signing, old := a.smb1()
+	if old && !known {
+		a.s.Service, a.s.SMB = "smb", &service.SMB{Dialect: "NT LM 0.12", Signing: signing}
+	}
+	if old {
+		a.s.SMB.Old = true
+	}
+	return known || old
+}
+
+// smb2 agrees on a dialect, and asks to be challenged: the challenge, which comes
 // before any name or password, says which system asks it. Samba's says no version,
 // and so is asked further.
-func (a *asking) smb() bool {
+func (a *asking) smb2() bool {
 	c, err := a.connect()
 	if err != nil {
 		return false

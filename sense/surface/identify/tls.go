@@ -71,9 +71,11 @@ func (a *asking) secure(connect func() (net.Conn, error)) bool {
 	if !ok {
 		return false
 	}
-	a.s.TLS = describe(st)
-	a.tell("x509.subject", a.s.TLS.Subject)
-	a.tell("x509.issuer", a.s.TLS.Issuer)
+	if own := st.PeerCertificates; len(own) > 0 { // What the server itself is, the one without a name tells.
+		a.tell("x509.subject", own[0].Subject.String())
+		a.tell("x509.issuer", own[0].Issuer.String())
+	}
+	a.s.TLS = a.certified(connect, st)
 	inventory(a.s.TLS, connect, func(c *tls.Config) bool { _, ok := a.shake(connect, c); return ok })
 	return true
 }
@@ -201,8 +203,8 @@ func (a *asking) startTLS(offered []byte, word string, steps ...step) {
 
 var errNoTLS = errors.New("the server did not go over to TLS")
 
-func describe(st tls.ConnectionState) *service.TLS {
-	t := &service.TLS{}
+func (a *asking) describe(st tls.ConnectionState) *service.TLS {
+	t := &service.TLS{Trust: a.trust(st.PeerCertificates, time.Now())}
 	if st.CurveID != 0 {
 		t.Groups = []string{st.CurveID.String()}
 		t.PostQuantum = strings.Contains(st.CurveID.String(), "MLKEM")
@@ -212,6 +214,12 @@ func describe(st tls.ConnectionState) *service.TLS {
 		if i == 0 {
 			own(t, c)
 		}
+		if isWeak(c.SignatureAlgorithm) && (i == 0 || !isOwnIssuer(c)) { // Nobody looks at a root's.
+			weak(t, "signature by "+c.SignatureAlgorithm.String())
+		}
+	}
+	if len(st.PeerCertificates) > 0 && isOwnIssuer(st.PeerCertificates[0]) && t.Trust != trusted {
+		weak(t, "signed by itself")
 	}
 	return t
 }
@@ -232,12 +240,5 @@ func own(t *service.TLS, c *x509.Certificate) {
 		if t.KeyBits = k.Curve.Params().BitSize; t.KeyBits < 224 {
 			weak(t, "elliptic curve under 224 bits")
 		}
-	}
-	switch c.SignatureAlgorithm {
-	case x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-		weak(t, "signature by "+c.SignatureAlgorithm.String())
-	}
-	if bytes.Equal(c.RawIssuer, c.RawSubject) {
-		weak(t, "signed by itself")
 	}
 }

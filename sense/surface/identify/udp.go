@@ -43,7 +43,8 @@ func (e *Engine) IdentifyUDP(ctx context.Context, dial Dial, to netip.AddrPort) 
 // orderUDP is the ways of asking: at a well-known port its own alone, because
 // every further one is a datagram that somebody did not expect.
 func orderUDP(port uint16) []func(*asking) bool {
-	own := map[uint16]func(*asking) bool{53: (*asking).dnsUDP, 123: (*asking).ntp, 161: (*asking).snmp, 1900: (*asking).ssdp, 3478: (*asking).stunUDP, 5060: (*asking).sipUDP, 64738: (*asking).mumble}
+	own := map[uint16]func(*asking) bool{17: small("qotd"), 19: small("chargen"), 111: (*asking).portmapUDP, 137: (*asking).netbios, 389: (*asking).cldap, 623: (*asking).ipmi,
+		5353: (*asking).mdns, 11211: (*asking).memcachedUDP, 53: (*asking).dnsUDP, 123: (*asking).ntp, 161: (*asking).snmp, 1900: (*asking).ssdp, 3478: (*asking).stunUDP, 5060: (*asking).sipUDP, 64738: (*asking).mumble}
 	if f := own[port]; f != nil {
 		return []func(*asking) bool{f}
 	}
