@@ -182,11 +182,11 @@ func (w *wire) scan(scope string) []string {
 }
 
 // The rate at which no answer may be lost, and how often a machine that did not
-// reach it is asked again. The scope allows a twentieth more, for a scope's rate
-// is what a sender never exceeds, and so always falls a little short of.
+// reach it is asked again. The scope allows a quarter more: its rate is what a
+// sender never exceeds, and time that others had the processor is not made up for.
 const (
 	atLeast = 200_000
-	allowed = atLeast + atLeast/20
+	allowed = atLeast + atLeast/4
 	tries   = 5
 )
 
