@@ -26,6 +26,8 @@ func (s *Store) Append(_ context.Context, rows []eventstore.Row) error {
 	if s.storage.IsReadOnly() {
 		return fault.New(fault.Exhausted, "victorialogs.append", "the event store takes no more: the disk is nearly full")
 	}
+	s.write.RLock() // What is appended now belongs to the next Sync.
+	defer s.write.RUnlock()
 	refused := s.gather(rows)
 	s.unseen.Store(true)
 	if len(refused) > 0 {
@@ -45,19 +47,19 @@ func (s *Store) Flush(context.Context) error {
 	return nil
 }
 
-// Rows are written out while the engine takes others until only a few are left, or
-// for so many times: what comes while it takes none must find room (see maxBehind).
+// Rows are written out while others are appended until only a few are left, or
+// for so many times: a merge of many may be under way, and appends shall not wait
+// for it.
 const (
-	few    = 20_000
-	beside = 5
+	few    = 10_000
+	beside = 20
 )
 
 // Sync makes what was appended durable: the rows in memory become parts, and a
 // snapshot of the days written since forces these parts to disk (measured: it
 // takes both). A part that the engine is merging at that moment is left out, so
-// the engine is given no more rows while it is asked again, until it has none in
-// memory. Most was written by then, and appends go on beside. Without new rows it
-// does nothing.
+// appends wait while it is asked again, until it has no row in memory. Most was
+// written by then, beside the appends. Without new rows it does nothing.
 func (s *Store) Sync(ctx context.Context) error {
 	leave, err := s.enter()
 	if err != nil {
@@ -66,14 +68,13 @@ func (s *Store) Sync(ctx context.Context) error {
 	defer leave()
 	s.sync.Lock()
 	defer s.sync.Unlock()
-	s.handed()
 	for n := 0; s.writeOut() > few && n < beside; n++ {
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	s.gate.Lock()
-	defer s.gate.Unlock()
+	s.write.Lock()
+	defer s.write.Unlock()
 	for d := time.Millisecond; s.writeOut() > 0; d = min(2*d, 50*time.Millisecond) {
 		if err := pause(ctx, d); err != nil {
 			return err
@@ -103,9 +104,9 @@ func (s *Store) writeOut() (left uint64) {
 	if len(days) == 0 {
 		return 0
 	}
-	s.storage.DebugFlush()
-	for _, n := range days {
-		s.snapshot(time.UnixMilli(n * day.Milliseconds()).UTC().Format("20060102"))
+	s.show()
+	for _, day := range days {
+		s.snapshot(dayName(day))
 	}
 	var st logstorage.StorageStats
 	s.storage.UpdateStats(&st)

@@ -34,12 +34,11 @@ type Config struct {
 
 const (
 	defaultMemoryMiB = 512
-	day              = 24 * time.Hour
 	minFree          = 256 << 20 // bytes on the disk below which nothing is taken
 	// The engine deletes, when it opens, days that lie further ahead than its
 	// future retention: a machine that starts with its clock at 1970 would lose
 	// everything. So the engine is given a century, and Append keeps the bound.
-	century = 100 * 365 * day
+	century = 100 * 365 * 24 * time.Hour
 )
 
 // Store is the open store.
@@ -55,9 +54,9 @@ type Store struct {
 	gathering gathering
 
 	sync  sync.Mutex   // one Sync at a time: the second must not overtake the first
-	gate  sync.RWMutex // held for reading while the engine is given rows, for writing by Sync at its end
+	write sync.RWMutex // held for reading by Append, for writing by Sync
 	mark  sync.Mutex
-	dirty map[int64]bool // days since 1970 of which the engine has rows that are not durable yet
+	dirty map[int64]bool // days since 1970 with rows that are not durable yet
 
 	unseen atomic.Bool  // there are rows that a search may not find yet
 	fresh  atomic.Int64 // milliseconds since 1970 before which no reader sees to that again
@@ -71,7 +70,7 @@ func Open(cfg Config, log *slog.Logger) (s *Store, err error) {
 	if cfg.MemoryMiB <= 0 {
 		cfg.MemoryMiB = defaultMemoryMiB
 	}
-	if cfg.Retention < day {
+	if cfg.Retention < 24*time.Hour {
 		return nil, fault.New(fault.Invalid, op, "events must be kept for a day at least")
 	}
 	if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
@@ -117,7 +116,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	s.handed()
+	s.handOver()
 	s.storage.MustClose()
 	return nil
 }
