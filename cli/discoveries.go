@@ -37,7 +37,7 @@ func discoveries(ctx context.Context, env *environment, args []string) error {
 	state := fs.String("state", "", "list: candidate, certain, confirmed, rejected; several with commas")
 	least := fs.Int("confidence", 0, "list: at least so much, of 100")
 	text := fs.String("q", "", "list: a part of the name or address")
-	fresh := fs.Bool("new", false, "list: first seen within a week")
+	fresh := fs.Bool("new", false, "list: first seen within a week (whole days, UTC)")
 	own := fs.Bool("own", false, "list: without names of third parties")
 	reason := fs.String("reason", "", "confirm, reject: why")
 	lang := fs.String("lang", "en", "language of the reasons: en or ja")
