@@ -14,17 +14,19 @@ import (
 
 // How a page is found. A ledger of millions of actions is never sorted: each way
 // below reads the beginnings of sorted pieces of one index and merges them, and
-// reads no piece beyond what can still be on the page.
+// reads no piece beyond what can still be on the page. What is few is sorted by the
+// engine, which hands over no more than the page.
 //
-//	a small scope     everything that fits, which an index holds together
-//	what waits for a decision  all of it, by an index of its own
+//	a small scope     everything that fits, which an index holds together, sorted
+//	what waits for a decision  all of it, by an index of its own, sorted
 //	no filter         by date and of few organisations, a piece for each of them and
 //	                  each state; else a piece for each state in the order asked for
 //	by level and such by date, a piece for each state and facet
 //	a text, by date   a piece for each topic that holds it, and state
 //
-// For the rest, what is rare is collected as a whole, and what turns out not to be
-// rare is found soon by walking in the order that is asked for.
+// For the rest, what is rare is sorted as a whole, after it was counted up to where
+// it is rare no more; what is not rare is found soon by walking in the order that is
+// asked for.
 
 const (
 	// manyPieces is from how many pieces on it is better to walk through all
@@ -36,7 +38,7 @@ const (
 	stride = 512
 )
 
-// rare is how many actions are collected before it is walked instead.
+// rare is how many actions are sorted before it is walked instead.
 var rare = 5000
 
 // spot is where an action stands in a list.
