@@ -7,9 +7,48 @@ import (
 	"noroshi/ledger"
 )
 
-// maxTopics is how many topics of a text are looked through one by one; a text
-// that is in more is nowhere rare.
+// maxTopics is how many topics of a text are counted; a text that is in more is
+// nowhere rare.
 var maxTopics = 200
+
+// maxNamed is how many topics the engine is told to look for. It does so in the
+// index, and hands over only what fits.
+const maxNamed = 1000
+
+// findText finds those whose asset begins with the text, if they are rare, and all
+// if those that are about it are rare, too: then it is done. Else rest chooses what
+// is still to be found in another order, or w.topics and w.named do.
+func (w *walk) findText(ctx context.Context, q ledger.Queryer) (rest piece, done bool, err error) {
+	topics, err := w.findTopics(ctx, q)
+	if err != nil {
+		return rest, false, err
+	}
+	w.named = true
+	if !w.asked {
+		found, err := w.collect(ctx, q, w.perAsset()...)
+		if err != nil {
+			return rest, false, err
+		}
+		w.named = !found
+	}
+	switch {
+	case w.named || len(topics) > maxNamed:
+		w.topics = make(map[int64]bool, len(topics))
+		for _, t := range topics {
+			w.topics[t] = true
+		}
+		return rest, false, nil
+	case len(topics) == 0:
+		return rest, true, nil
+	}
+	if len(topics) <= maxTopics {
+		done, err = w.collect(ctx, q, in("topic", topics).with(in("tab", w.tabs)))
+		if pieces := w.perTopic(topics); err == nil && !done && w.sort == ByDue && len(pieces) <= manyPieces {
+			done, err = true, w.each(ctx, q, pieces, w.filters())
+		}
+	}
+	return in("topic + 0", topics), done, err
+}
 
 // findTopics lists the topics that hold a text. There are as many topics as there
 // are different weaknesses, not actions, and they are read through once for a page.
@@ -27,36 +66,14 @@ func (w *walk) findTopics(ctx context.Context, q ledger.Queryer) (list []int64, 
 	return list, err
 }
 
-// common makes along look for a text that is in many topics by what stands in each
-// action: every question would read through the topics again.
-func (w *walk) common(topics []int64) {
-	w.topics = make(map[int64]bool, len(topics))
-	for _, t := range topics {
-		w.topics[t] = true
-	}
-}
-
 // holds tells that an action that is walked past fits the text.
 func (w *walk) holds(topic int64, key, name string) bool {
-	return w.topics == nil || w.topics[topic] || strings.HasPrefix(key, w.text) || strings.HasPrefix(name, w.text)
+	return w.topics == nil || w.topics[topic] || w.named && (strings.HasPrefix(key, w.text) || strings.HasPrefix(name, w.text))
 }
 
 // last stands behind every character, so that what begins with a text lies
 // between the text and the text with it.
 const last = "\U0010FFFF"
-
-// textCondition is what makes an action fit a text. The columns are written so
-// that no index of theirs is used: it is asked of actions met in another order.
-func textCondition(text string, topics []int64) piece {
-	p := piece{}.and(`asset_key || '' >= ? AND asset_key || '' < ? OR asset_name || '' >= ? AND asset_name || '' < ?`, text, text+last, text, text+last)
-	switch {
-	case len(topics) > maxTopics:
-		p = p.and(`topic + 0 IN (SELECT id FROM action_topic WHERE search LIKE ? ESCAPE '\')`, ledger.Like(text))
-	case len(topics) > 0:
-		p = p.with(in("topic + 0", topics))
-	}
-	return piece{}.and("("+strings.Join(p.where, " OR ")+")", p.args...)
-}
 
 // perAsset are the pieces in which assets begin with the text.
 func (w *walk) perAsset() []piece {

@@ -22,7 +22,8 @@ import (
 //	no filter         by date and of few organisations, a piece for each of them and
 //	                  each state; else a piece for each state in the order asked for
 //	by level and such by date, a piece for each state and facet
-//	a text, by date   a piece for each topic that holds it, and state
+//	a text            those whose asset begins with it, then those whose topic holds it;
+//	                  by date, of few topics, a piece for each topic and state
 //
 // For the rest, what is rare is sorted as a whole, after it was counted up to where
 // it is rare no more; what is not rare is found soon by walking in the order that is
@@ -59,7 +60,8 @@ type walk struct {
 	sort   Sort
 	after  *spot
 	limit  int
-	topics map[int64]bool // those that hold a text that is in many; else nil
+	topics map[int64]bool // those that hold the text, where each action is tried; else nil
+	named  bool           // so many assets begin with the text that each action's is tried, too
 
 	best []spot // the first of what was found, in order, at most one more than limit
 }
@@ -127,13 +129,16 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 	if len(w.orgs) == 0 || len(w.tabs) == 0 {
 		return nil
 	}
-	topics, err := w.findTopics(ctx, q)
-	if err != nil {
-		return err
+	filters := w.filters()
+	if w.text != "" {
+		rest, done, err := w.findText(ctx, q)
+		if err != nil || done {
+			return err
+		}
+		filters = filters.with(rest)
 	}
-	filters := w.filters(topics)
 	if w.asked { // Few wait, and they have an index of their own.
-		return w.along(ctx, q, piece{}.and("asked = 1").with(in("tab || ''", w.tabs)).with(filters).with(w.ours()), w.sorted())
+		return w.along(ctx, q, piece{}.and("asked = 1").with(in("tab || ''", w.tabs)).with(filters), w.sorted())
 	}
 	pieces := w.perTab()
 	if few := len(w.orgs)*len(w.tabs) <= manyPieces; few {
@@ -150,15 +155,12 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 		}
 	}
 	switch {
-	case w.text == "" && w.facets == nil && (w.before == 0 || w.sort == ByDue):
+	case w.text != "" || w.facets == nil && (w.before == 0 || w.sort == ByDue):
 		return w.each(ctx, q, pieces, filters)
-	case w.text == "" && w.sort == ByDue && len(w.orgs) > manyPieces:
+	case w.sort == ByDue && len(w.orgs) > manyPieces:
 		return w.each(ctx, q, w.perFacet(), piece{})
 	}
-	if len(topics) > maxTopics {
-		w.common(topics)
-		filters = w.plain()
-	} else if done, err := w.collect(ctx, q, topics); err != nil || done {
+	if done, err := w.collect(ctx, q, in("tab", w.tabs).with(in("facet", w.wanted())).with(w.dated())); err != nil || done {
 		return err
 	}
 	return w.each(ctx, q, pieces, filters)
@@ -173,21 +175,16 @@ func (w *walk) small(ctx context.Context, q ledger.Queryer) (bool, error) {
 	return n <= int64(rare), err
 }
 
-// filters are the conditions, but for the date, on an action that is met in another order. What is
-// written with + 0 or || ” is not to choose the index.
-func (w *walk) filters(topics []int64) piece {
-	if w.text == "" {
-		return w.plain()
+// filters are the conditions, but for the date and a text, on an action that is met
+// in another order. What is written with + 0 or || ” is not to choose the index.
+func (w *walk) filters() (p piece) {
+	if w.facets != nil {
+		p = in("facet + 0", w.facets)
 	}
-	return w.plain().with(textCondition(w.text, topics))
-}
-
-// plain are the filters without text and date.
-func (w *walk) plain() piece {
-	if w.facets == nil {
-		return piece{}
+	if len(w.orgs) <= manyPieces { // else it is better not to name them
+		p = p.with(in("org || ''", w.orgs))
 	}
-	return in("facet + 0", w.facets)
+	return p
 }
 
 // dated is the condition on the date.
@@ -268,7 +265,10 @@ func (w *walk) along(ctx context.Context, q ledger.Queryer, p piece, key string)
 		var asset, name string
 		what, into := `id, org, `+key, []any{&k.id, &o, &k.key}
 		if w.topics != nil {
-			what, into = what+`, topic, asset_key, asset_name`, append(into, &topic, &asset, &name)
+			what, into = what+`, topic`, append(into, &topic)
+		}
+		if w.named {
+			what, into = what+`, asset_key, asset_name`, append(into, &asset, &name)
 		}
 		rows, err := q.Query(ctx, `SELECT `+what+` FROM action WHERE `+x.sql()+` ORDER BY `+key+` `+order+`, id `+order+` LIMIT `+itoa(n), x.args...)
 		err = ledger.Each(rows, err, func(sc func(...any) error) error {
@@ -291,23 +291,9 @@ func (w *walk) among(o ident.ID) bool {
 	return w.scope.Allows(o) && (len(w.orgs) > 1 || o == w.orgs[0])
 }
 
-// ours is the condition on the organisations, where they are few enough to name.
-func (w *walk) ours() piece {
-	if len(w.orgs) > manyPieces {
-		return piece{}
-	}
-	return in("org || ''", w.orgs)
-}
-
 // collect sorts what is rare as a whole; done tells that it was rare.
-func (w *walk) collect(ctx context.Context, q ledger.Queryer, topics []int64) (done bool, err error) {
-	pieces, bound := []piece{in("tab", w.tabs).with(in("facet", w.wanted())).with(w.dated())}, rare
-	if w.text != "" {
-		pieces = w.perAsset()
-		if w.sort != ByDue && len(topics) > 0 {
-			pieces = append(pieces, in("topic", topics).with(in("tab", w.tabs)))
-		}
-	}
+func (w *walk) collect(ctx context.Context, q ledger.Queryer, pieces ...piece) (done bool, err error) {
+	bound := rare
 	if w.sort == BySeen {
 		bound /= 5 // No index of the rare holds when it was seen.
 	}
@@ -318,14 +304,8 @@ func (w *walk) collect(ctx context.Context, q ledger.Queryer, topics []int64) (d
 			return false, err
 		}
 	}
-	rest := w.plain().with(w.ours())
-	if w.text != "" && w.sort == ByDue {
-		if err := w.each(ctx, q, w.perTopic(topics), rest); err != nil {
-			return false, err
-		}
-	}
 	for _, p := range pieces {
-		if err := w.along(ctx, q, p.with(rest), w.sorted()); err != nil {
+		if err := w.along(ctx, q, p.with(w.filters()), w.sorted()); err != nil {
 			return false, err
 		}
 	}
