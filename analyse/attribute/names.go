@@ -25,7 +25,7 @@ func (a *Attribution) Names(ctx context.Context, s access.Scope) (names map[neti
 	in, args := ledger.In(s.Orgs())
 	err = a.d.DB.Read(ctx, func(q ledger.Queryer) error {
 		names = map[netip.Addr][]string{}
-		rows, err := q.Query(ctx, selectRow+` WHERE kind IN (?, ?) AND state <> ? AND org IN `+in+` ORDER BY id`, append([]any{string(observable.IPv4), string(observable.IPv6), string(Rejected)}, args...)...)
+		rows, err := q.Query(ctx, selectRow+` WHERE kind IN (?, ?) AND state <> ? AND org IN `+in+` ORDER BY d.id`, append([]any{string(observable.IPv4), string(observable.IPv6), string(Rejected)}, args...)...)
 		return ledger.Each(rows, err, func(scan func(...any) error) error {
 			r, err := scanRow(scan)
 			if err != nil {
