@@ -71,6 +71,17 @@ type node struct {
 	Role  string   `json:"role"`
 	State string   `json:"state"`
 	Addr  string   `json:"addr"`
+
+	LastSeen time.Time `json:"last_seen"`
+	Enrolled time.Time `json:"enrolled"`
+}
+
+// settling is how long a node that has joined is waited for that has not reported
+// yet. One that stays away longer is not there.
+const settling = 15 * time.Second
+
+func (n node) settles() bool {
+	return n.State == "away" && n.LastSeen.IsZero() && time.Since(n.Enrolled) < settling
 }
 
 type organisation struct {
@@ -142,8 +153,8 @@ func (r *run) all(ctx context.Context) error {
 	return r.lift(ctx, d)
 }
 
-// survey learns who is there, waits until every node has reported, and chooses
-// the organisation that is attacked.
+// survey learns who is there, waits until those that just joined have reported, and
+// chooses the organisation that is attacked.
 func (r *run) survey(ctx context.Context) error {
 	var orgs struct{ Items []organisation }
 	if err := r.api.Get(ctx, "/api/v1/organisations", &orgs); err != nil {
@@ -159,12 +170,14 @@ func (r *run) survey(ctx context.Context) error {
 			return false, err
 		}
 		r.nodes = r.nodes[:0]
+		settled := true
 		for _, n := range nodes.Items {
 			if n.State == "active" {
 				r.nodes = append(r.nodes, n)
 			}
+			settled = settled && !n.settles()
 		}
-		return r.choose(), nil
+		return r.choose() && settled, nil
 	})
 	if err != nil {
 		return err
