@@ -190,7 +190,7 @@ func TestFromAScopeToWhatIsSeen(t *testing.T) {
 		t.Errorf("what is seen is %+v", x)
 	}
 	waitFor(t, "the run is done", func() bool { return p.runs()[0].State == exposure.Done })
-	if r := p.runs()[0]; r.Scope != c.ID || r.Open != 1 || r.Weak != 1 || r.Changes != 1 || r.By != "one" {
+	if r := p.runs()[0]; r.Scope != c.ID || r.Open != 1 || r.Weak != 2 || r.Changes != 1 || r.By != "one" {
 		t.Errorf("the run is %+v", r)
 	}
 	act := func() action.Action { return p.action("exposed-redis") }
