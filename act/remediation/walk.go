@@ -35,6 +35,9 @@ const (
 	manyPieces = 200
 	// fewPieces is up to how many beginnings are read where all could be sorted.
 	fewPieces = 10
+	// fewTried is up to how many beginnings are read where each action is tried for a
+	// text: to prepare the trying costs more than to walk past what others have.
+	fewTried = 30
 	// stride is how many entries of an index are read at once.
 	stride = 512
 )
@@ -150,7 +153,7 @@ func (w *walk) find(ctx context.Context, q ledger.Queryer) error {
 		if small && (w.sort != ByDue || w.text != "" || w.facets != nil || len(pieces)*len(w.orgs) > fewPieces) {
 			return w.along(ctx, q, piece{}.and("org IN "+orgs, args...).with(in("tab", w.tabs)).with(filters), w.sorted())
 		}
-		if w.sort == ByDue {
+		if w.sort == ByDue && (w.text == "" || len(pieces)*len(w.orgs) <= fewTried) {
 			pieces = w.perOrg()
 		}
 	}
