@@ -49,6 +49,9 @@ func parseComposer(s string) (numbers [4]string, behind []composerToken, ok bool
 		before := s
 		s = strings.TrimLeft(s[:1], "._-") + s[1:]
 		word, rest := leadingLetters(s)
+		if first, found := strings.CutSuffix(word, "dev"); found && first != "" { // alphadev
+			word, rest = first, "dev"+rest
+		}
 		switch rank, known := composerWords[word]; {
 		case known && word == "dev" && !dev:
 			dev = true

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/big"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +78,7 @@ func rowAPK(s string) (row []cell) {
 		row = append(row, cell{rank: 80, text: m[3]})
 	}
 	for _, x := range apkSuffixed.FindAllStringSubmatch(m[4], -1) {
-		rank := strings.Index("alpha beta  pre   rc    -     cvs   svn   git   hg    p", x[1])/6 + 70
+		rank := slices.Index([]string{"alpha", "beta", "pre", "rc", "", "cvs", "svn", "git", "hg", "p"}, x[1]) + 70
 		if before := x[1] == "alpha" || x[1] == "beta" || x[1] == "pre" || x[1] == "rc"; before {
 			rank -= 80 // Below the end and everything else.
 		}

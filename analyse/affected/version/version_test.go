@@ -30,7 +30,7 @@ var ascending = map[string][][]string{
 	// https://learn.microsoft.com/nuget/concepts/package-versioning
 	"nuget": {{"0.9"}, {"1.0.0-alpha", "1.0-ALPHA"}, {"1.0.0-alpha.2"}, {"1.0.0-alpha.10"}, {"1.0.0-alpha.x"}, {"1.0.0-Beta"}, {"1.0.0-rc"}, {"1.0.0", "1", "1.00.0.0", "1.0.0+build"}, {"1.0.0.1-pre"}, {"1.0.0.1"}, {"1.0.1"}, {"1.10"}},
 	// composer/semver's VersionParserTest and ComparatorTest.
-	"composer": {{"0.9.9"}, {"1.0.0-dev"}, {"1.0-alpha-dev"}, {"1.0.0-alpha", "v1.0.0a"}, {"1.0.0-alpha1", "1.0-A1", "1.0.0_alpha.1"}, {"1.0-beta2"}, {"1.0b2.1"}, {"1.0-RC1-dev"}, {"1.0-RC1"}, {"1.0-RC2"}, {"1.0.0", "v1.0", "1", "1.0.0.0-stable", "1.0+meta"},
+	"composer": {{"0.9.9"}, {"1.0.0-dev"}, {"1.0-alpha-dev", "1.0-alphadev"}, {"1.0.0-alpha", "v1.0.0a"}, {"1.0.0-alpha1", "1.0-A1", "1.0.0_alpha.1"}, {"1.0-beta2"}, {"1.0b2.1"}, {"1.0-RC1-dev"}, {"1.0-RC1"}, {"1.0-RC2"}, {"1.0.0", "v1.0", "1", "1.0.0.0-stable", "1.0+meta"},
 		{"1.0.0-patch1", "1.0pl1", "1.0.0-p1"}, {"1.0.0.1"}, {"1.0.10"}, {"20240101"}, {"20240101.2"}},
 	// pub_semver's version_test.
 	"pub": {{"1.0.0-alpha"}, {"1.0.0-alpha.1"}, {"1.0.0-beta.2"}, {"1.0.0-beta.11"}, {"1.0.0-rc.1"}, {"1.0.0-rc.1+build.1"}, {"1.0.0"}, {"1.0.0+0.3.7"}, {"1.3.7+build"}, {"1.3.7+build.2.b8f12d7"}, {"1.3.7+build.11.e0f985a"}, {"2.0.0"}},
